@@ -1,0 +1,106 @@
+// Package config is all of holdfast's configuration in one struct, read from the environment and
+// validated as a whole. Only app and programs import it; everything else is given what it needs. How to
+// reach Temporal is not in here: TEMPORAL_* are read as Temporal's own envconfig does.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Config is the configuration of api and worker. The tags name the variables and give the defaults.
+type Config struct {
+	// APIAddr is where the API listens, HOST:PORT.
+	APIAddr string `env:"HOLDFAST_API_ADDR" envDefault:":8080"`
+	// WorkerAddr is where a worker serves /healthz, /readyz and /metrics, HOST:PORT.
+	WorkerAddr string `env:"HOLDFAST_WORKER_ADDR" envDefault:":9090"`
+	// TaskQueue is the Temporal task queue between api and worker.
+	TaskQueue string `env:"HOLDFAST_TASK_QUEUE" envDefault:"holdfast"`
+
+	// MySQLDSN is the order database, as go-sql-driver/mysql writes it: user:password@tcp(host:port)/database.
+	MySQLDSN string `env:"HOLDFAST_MYSQL_DSN"`
+	// SQLitePath is an order database in a file, for the embedded stack.
+	SQLitePath string `env:"HOLDFAST_SQLITE_PATH"`
+	// MySQLConns bounds the connections of one process.
+	MySQLConns int `env:"HOLDFAST_MYSQL_CONNS" envDefault:"32"`
+
+	// RedisAddrs are one address for a server, several for a Cluster, or the sentinels.
+	RedisAddrs    []string `env:"HOLDFAST_REDIS_ADDRS"`
+	RedisMaster   string   `env:"HOLDFAST_REDIS_MASTER"` // the master's name, if the addresses are sentinels
+	RedisUsername string   `env:"HOLDFAST_REDIS_USERNAME"`
+	RedisPassword string   `env:"HOLDFAST_REDIS_PASSWORD"`
+	RedisTLS      bool     `env:"HOLDFAST_REDIS_TLS"`
+	// ReservationTTL is how long Redis remembers an order.
+	ReservationTTL time.Duration `env:"HOLDFAST_RESERVATION_TTL" envDefault:"30m"`
+	// StockIdleTTL is how long Redis keeps the count of a SKU that nobody buys.
+	StockIdleTTL time.Duration `env:"HOLDFAST_STOCK_IDLE_TTL" envDefault:"10m"`
+
+	// PaymentURL is the base URL of the payment provider.
+	PaymentURL string `env:"HOLDFAST_PAYMENT_URL"`
+	// PaymentTimeout bounds one request to the provider.
+	PaymentTimeout time.Duration `env:"HOLDFAST_PAYMENT_TIMEOUT" envDefault:"8s"`
+	// PaymentKeyMemory is how long the provider surely remembers an idempotency key. Providers promise
+	// 24 h; the default leaves room for clocks and time-outs.
+	PaymentKeyMemory time.Duration `env:"HOLDFAST_PAYMENT_KEY_MEMORY" envDefault:"20h"`
+
+	// ShutdownTimeout is how long work under way may take to end when the program is stopped.
+	ShutdownTimeout time.Duration `env:"HOLDFAST_SHUTDOWN_TIMEOUT" envDefault:"20s"`
+	// LogLevel is DEBUG, INFO, WARN or ERROR.
+	LogLevel slog.Level `env:"HOLDFAST_LOG_LEVEL" envDefault:"INFO"`
+}
+
+// Load reads the environment. The error lists everything that is wrong.
+func Load() (Config, error) {
+	cfg, err := env.ParseAs[Config]()
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return cfg, cfg.Validate()
+}
+
+// LoadFrom reads the variables given instead of the environment.
+func LoadFrom(variables map[string]string) (Config, error) {
+	cfg, err := env.ParseAsWithOptions[Config](env.Options{Environment: variables})
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return cfg, cfg.Validate()
+}
+
+// Validate returns an error that names every variable that is wrong.
+func (c Config) Validate() error {
+	var problems []error
+	check := func(ok bool, variable, message string) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s %s", variable, message))
+		}
+	}
+	check((c.MySQLDSN == "") != (c.SQLitePath == ""), "HOLDFAST_MYSQL_DSN", "or HOLDFAST_SQLITE_PATH must be set, and not both")
+	check(c.MySQLConns >= 1 && c.MySQLConns <= 10_000, "HOLDFAST_MYSQL_CONNS", "must be 1 to 10000")
+	check(len(c.RedisAddrs) > 0, "HOLDFAST_REDIS_ADDRS", "must be set, to HOST:PORT or several of them with commas")
+	check(c.PaymentURL != "", "HOLDFAST_PAYMENT_URL", "must be set")
+	check(c.TaskQueue != "", "HOLDFAST_TASK_QUEUE", "must not be empty")
+	address := func(variable, addr string) {
+		_, _, err := net.SplitHostPort(addr)
+		check(err == nil, variable, "must be HOST:PORT or :PORT")
+	}
+	address("HOLDFAST_API_ADDR", c.APIAddr)
+	address("HOLDFAST_WORKER_ADDR", c.WorkerAddr)
+	duration := func(variable string, d time.Duration) {
+		check(d >= 100*time.Millisecond, variable, "must be at least 100ms")
+	}
+	duration("HOLDFAST_RESERVATION_TTL", c.ReservationTTL)
+	duration("HOLDFAST_STOCK_IDLE_TTL", c.StockIdleTTL)
+	duration("HOLDFAST_PAYMENT_TIMEOUT", c.PaymentTimeout)
+	duration("HOLDFAST_PAYMENT_KEY_MEMORY", c.PaymentKeyMemory)
+	check(c.ShutdownTimeout >= 0, "HOLDFAST_SHUTDOWN_TIMEOUT", "must not be negative")
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("configuration: %w", errors.Join(problems...))
+}

@@ -1,0 +1,75 @@
+package order
+
+import "time"
+
+// Outcome is what a step has to say of one order: its definite answer, or the failure for which
+// there is none yet.
+type Outcome[T any] struct {
+	Answer  T        `json:"answer"`
+	Failure *Failure `json:"failure,omitempty"` // nil if the answer is definite
+}
+
+// Decided is an outcome with a definite answer.
+func Decided[T any](answer T) Outcome[T] { return Outcome[T]{Answer: answer} }
+
+// Undecided is an outcome without an answer; err must not be nil.
+func Undecided[T any](err error) Outcome[T] { return Outcome[T]{Failure: AsFailure(err)} }
+
+// Verdict is an answer in one word.
+type Verdict string
+
+// The verdicts of Reserve and Charge.
+const (
+	Reserved   Verdict = "reserved"
+	SoldOut    Verdict = "sold_out"
+	UnknownSKU Verdict = "unknown_sku"
+	// Released: this order's reservation was released before. Only the row can say what that means.
+	Released Verdict = "released"
+	// KeyReused: the same order id was met with another fingerprint. Nothing was touched.
+	KeyReused Verdict = "key_reused"
+
+	Approved Verdict = "approved"
+	Declined Verdict = "declined"
+)
+
+// Reservation is Reserve's answer.
+type Reservation struct {
+	Verdict Verdict `json:"verdict"`
+	// SKUs are those that are sold out or unknown; empty for other verdicts.
+	SKUs []string `json:"skus,omitempty"`
+	// New tells that a line was reserved by this very call, and not found reserved.
+	New bool `json:"new,omitempty"`
+	// Holds tells that a line is reserved in Redis, whatever the verdict for the whole order.
+	Holds bool `json:"holds,omitempty"`
+}
+
+// Refused tells whether the order cannot be served, as far as Redis knows. It is not the order's
+// answer: Open decides that.
+func (r Reservation) Refused() bool { return r.Verdict == SoldOut || r.Verdict == UnknownSKU }
+
+// Payment is Charge's answer.
+type Payment struct {
+	Verdict Verdict `json:"verdict"`          // Approved or Declined
+	Reason  string  `json:"reason,omitempty"` // the provider's word for why it declined
+}
+
+// Row is what an order's MySQL row says, which is what every step that writes it answers.
+type Row struct {
+	Status Status `json:"status"`
+	Reason Reason `json:"reason,omitempty"`
+	// Detail is the reason's particulars in words: the SKUs that were sold out, why a payment was
+	// declined. Empty if there are none.
+	Detail string `json:"detail,omitempty"`
+	// KeyReused: the row has another fingerprint. The other fields are then zero.
+	KeyReused bool `json:"key_reused,omitempty"`
+	// Missing: there is no row. The other fields are then zero.
+	Missing bool `json:"missing,omitempty"`
+	// Changed tells that this very call gave the row its status.
+	Changed bool `json:"changed,omitempty"`
+	// Held tells that the row held units at some time, so that closing it gave them back.
+	Held bool `json:"held,omitempty"`
+	// Settled tells that nothing is owed for the order any more.
+	Settled bool `json:"settled,omitempty"`
+	// CreatedAt is when the row was first written. No charge was sent before.
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}

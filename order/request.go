@@ -1,0 +1,53 @@
+package order
+
+import "time"
+
+// Key is all that a step needs to find an order's row and to know it for the right one.
+type Key struct {
+	ID          ID          `json:"id"`
+	Fingerprint Fingerprint `json:"fingerprint"`
+}
+
+// Key gives the order's key.
+func (o Order) Key() Key { return Key{ID: o.ID, Fingerprint: o.Fingerprint()} }
+
+// Opening asks Open to record an order as PENDING and to hold its units, or, if Redis refused it and
+// no row says otherwise, to record it as REJECTED.
+type Opening struct {
+	Order       Order       `json:"order"`
+	Reservation Reservation `json:"reservation"`
+	// WorkflowID is the workflow that carries the order.
+	WorkflowID string `json:"workflow_id"`
+}
+
+// Closing asks Close to undo what the row holds.
+type Closing struct {
+	Order      Order  `json:"order"`
+	Status     Status `json:"status"` // Rejected or Cancelled
+	Reason     Reason `json:"reason"`
+	Detail     string `json:"detail,omitempty"`
+	WorkflowID string `json:"workflow_id"` // recorded where Close has to write the row itself
+}
+
+// Charging asks Charge for the order's total.
+type Charging struct {
+	Order Order `json:"order"`
+	// OpenedAt is when the row was first written, before any charge was sent: what bounds the age of
+	// the idempotency key at the provider.
+	OpenedAt time.Time `json:"opened_at"`
+	// First tells that nobody can have sent a charge for this order before.
+	First bool `json:"first"`
+}
+
+// Releasing asks Release to give the reserved units back in Redis.
+type Releasing struct {
+	Order Order `json:"order"`
+	// Held tells that the row gave units back when it was closed.
+	Held bool `json:"held"`
+}
+
+// Attention asks for a person, or, with an empty reason, says that none is needed any more.
+type Attention struct {
+	Key    Key    `json:"key"`
+	Reason string `json:"reason"`
+}
