@@ -1,0 +1,116 @@
+// Package activities holds the steps of the saga, each beside its undo. A step takes a batch of
+// orders, may be run twice, by two workers at once, or again an hour later, and answers the same. The
+// package declares the ports it needs (Stock, Orders, Payments); stock, orderdb and payment implement
+// them. Workflows and app may import it.
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"holdfast/order"
+)
+
+// Activities are the steps on their ports. All fields are required.
+type Activities struct {
+	Stock    Stock
+	Orders   Orders
+	Payments Payments
+	Metrics  *Metrics
+	// KeyMemory is how long the provider surely remembers an idempotency key. A charge is never sent
+	// again once the key is older.
+	KeyMemory time.Duration
+}
+
+// Step names an activity by its wire name together with the types it takes and answers, so that
+// workflows cannot mix them up.
+type Step[In, Out any] struct{ Name string }
+
+// The steps and their undos. Changing a name breaks running workflows.
+var (
+	Reserve = Step[order.Order, order.Reservation]{"Reserve"}
+	Open    = Step[order.Opening, order.Row]{"Open"}
+	Charge  = Step[order.Charging, order.Payment]{"Charge"}
+	Commit  = Step[order.Key, order.Row]{"Commit"}
+
+	Close   = Step[order.Closing, order.Row]{"Close"}
+	Reverse = Step[order.ID, order.ID]{"Reverse"}
+	Release = Step[order.Releasing, order.Verdict]{"Release"}
+	Settle  = Step[order.Key, order.Row]{"Settle"}
+
+	Attend = Step[order.Attention, order.Row]{"Attend"}
+)
+
+// Register makes every step known to a worker.
+func (a *Activities) Register(r worker.ActivityRegistry) {
+	register(r, a.Metrics, Reserve, a.reserve)
+	register(r, a.Metrics, Open, a.open)
+	register(r, a.Metrics, Charge, a.charge)
+	register(r, a.Metrics, Commit, a.commit)
+	register(r, a.Metrics, Close, a.close)
+	register(r, a.Metrics, Reverse, a.reverse)
+	register(r, a.Metrics, Release, a.release)
+	register(r, a.Metrics, Settle, a.settle)
+	register(r, a.Metrics, Attend, a.attend)
+}
+
+// register wraps a step the one way that all share: time it, and turn a batch without a single
+// definite outcome into an error, so that Temporal repeats it and shows why.
+func register[In, Out any](r worker.ActivityRegistry, m *Metrics, step Step[In, Out],
+	run func(context.Context, []In) []order.Outcome[Out],
+) {
+	wrapped := func(ctx context.Context, batch []In) ([]order.Outcome[Out], error) {
+		started := time.Now()
+		outcomes := run(ctx, batch)
+		failure := undecided(outcomes)
+		m.observe(step.Name, failure, time.Since(started))
+		if failure != nil {
+			return nil, temporalError(failure)
+		}
+		return outcomes, nil
+	}
+	r.RegisterActivityWithOptions(wrapped, activity.RegisterOptions{Name: step.Name})
+}
+
+// undecided returns the first failure of a batch in which no order was decided, and otherwise nil.
+func undecided[T any](outcomes []order.Outcome[T]) *order.Failure {
+	var first *order.Failure
+	for _, o := range outcomes {
+		if o.Failure == nil {
+			return nil
+		}
+		if first == nil {
+			first = o.Failure
+		}
+	}
+	return first
+}
+
+// temporalError is the one place where a failure's class becomes Temporal's.
+func temporalError(f *order.Failure) error {
+	switch f.Class {
+	case order.Final:
+		return temporal.NewNonRetryableApplicationError(f.Message, string(f.Class), nil)
+	case order.Transient, order.Unknown:
+		return temporal.NewApplicationError(f.Message, string(f.Class))
+	}
+	return temporal.NewApplicationError(f.Message, string(order.Unknown), errors.New("unknown failure class"))
+}
+
+// all gives every order of a batch the outcome of the one transaction that carried it.
+func all[In, Out any](batch []In, answers []Out, err error) []order.Outcome[Out] {
+	outcomes := make([]order.Outcome[Out], len(batch))
+	for i := range batch {
+		if err != nil {
+			outcomes[i] = order.Undecided[Out](err)
+		} else {
+			outcomes[i] = order.Decided(answers[i])
+		}
+	}
+	return outcomes
+}

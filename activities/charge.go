@@ -1,0 +1,68 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/order"
+)
+
+// chargesAtOnce bounds the requests that one batch has open at the provider.
+const chargesAtOnce = 64
+
+// charge may be repeated: whoever cannot know that he is the first looks the charge up by its
+// reference, and only then sends it, under the same key. One that is past the provider's memory is
+// only looked up, since the provider might take it for a new charge.
+func (a *Activities) charge(ctx context.Context, charges []order.Charging) []order.Outcome[order.Payment] {
+	info := activity.GetInfo(ctx)
+	firstTry := info.IsLocalActivity && info.Attempt == 1
+	return each(charges, func(c order.Charging) (order.Payment, error) {
+		amount := c.Order.Total()
+		if amount.Minor == 0 {
+			return order.Payment{Verdict: order.Approved}, nil
+		}
+		if !c.First || !firstTry {
+			found, err := a.Payments.LookUp(ctx, c.Order.ID)
+			if err != nil {
+				return order.Payment{}, err
+			}
+			if found != nil {
+				return *found, nil
+			}
+		}
+		if age := time.Since(c.OpenedAt); age > a.KeyMemory {
+			return order.Payment{}, order.Failf(order.Unknown,
+				"no charge found %s after the order was opened, and the provider may have forgotten its key: not sent again",
+				age.Round(time.Second))
+		}
+		return a.Payments.Charge(ctx, c.Order.ID, amount, c.Order.PaymentMethod)
+	})
+}
+
+// reverse may be repeated, and run before a late charge, which it then stops.
+func (a *Activities) reverse(ctx context.Context, ids []order.ID) []order.Outcome[order.ID] {
+	return each(ids, func(id order.ID) (order.ID, error) { return id, a.Payments.Reverse(ctx, id) })
+}
+
+// each asks the provider for every order of the batch, side by side: one that hangs or fails leaves
+// its neighbours' outcomes alone.
+func each[In, Out any](batch []In, ask func(In) (Out, error)) []order.Outcome[Out] {
+	outcomes := make([]order.Outcome[Out], len(batch))
+	var group errgroup.Group
+	group.SetLimit(chargesAtOnce)
+	for i, in := range batch {
+		group.Go(func() error {
+			if answer, err := ask(in); err != nil {
+				outcomes[i] = order.Undecided[Out](err)
+			} else {
+				outcomes[i] = order.Decided(answer)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions return no errors
+	return outcomes
+}

@@ -1,0 +1,50 @@
+package activities
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/order"
+)
+
+// Metrics are the series that the steps own.
+type Metrics struct {
+	steps  *prometheus.HistogramVec
+	orders *prometheus.CounterVec
+}
+
+// NewMetrics registers the series with reg.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "holdfast_step_duration_seconds",
+			Help: "Time of one try of a saga step or undo, by step and result (decided, transient, final, unknown).",
+			// From a Redis script on loopback to a provider that hangs.
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"step", "result"}),
+		orders: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_orders_total",
+			Help: "Orders that reached a status, by status and reason. An order counts in each status that it goes through.",
+		}, []string{"status", "reason"}),
+	}
+	reg.MustRegister(m.steps, m.orders)
+	return m
+}
+
+func (m *Metrics) observe(step string, failure *order.Failure, took time.Duration) {
+	result := "decided"
+	if failure != nil {
+		result = string(failure.Class)
+	}
+	m.steps.WithLabelValues(step, result).Observe(took.Seconds())
+}
+
+// count counts the rows that the very call changed, so that a repeat does not count again.
+func (m *Metrics) count(rows []order.Row) {
+	for _, row := range rows {
+		if row.Changed {
+			m.orders.WithLabelValues(string(row.Status), string(row.Reason)).Inc()
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"holdfast/order"
+)
+
+// PlaceOrderName is the wire name of PlaceOrder.
+const PlaceOrderName = "PlaceOrder"
+
+// The search attributes of PlaceOrder, set when it starts: set later they would cost an event.
+var (
+	OrderID    = temporal.NewSearchAttributeKeyKeyword("OrderID")
+	CustomerID = temporal.NewSearchAttributeKeyKeyword("CustomerID")
+	// Attention tells whether the order needs a person.
+	Attention = temporal.NewSearchAttributeKeyBool("Attention")
+)
+
+// SearchAttributes lists what a namespace must know before an order can be placed in it.
+func SearchAttributes() map[string]enums.IndexedValueType {
+	attributes := make(map[string]enums.IndexedValueType)
+	for _, key := range []temporal.SearchAttributeKey{OrderID, CustomerID, Attention} {
+		attributes[key.GetName()] = key.GetValueType()
+	}
+	return attributes
+}
+
+// WorkflowID is the id under which an order is placed, and placed again when it has to be re-driven.
+func WorkflowID(id order.ID) string { return "order/" + string(id) }
+
+// Register makes every workflow known to a worker.
+func Register(r worker.WorkflowRegistry) {
+	r.RegisterWorkflowWithOptions(PlaceOrder, workflow.RegisterOptions{Name: PlaceOrderName})
+}
+
+// PlaceOrderOptions are the options that start an order. Started again while it runs, Temporal gives
+// the running workflow; once it has ended well, that one; if it was terminated or failed, a new one,
+// which starts from the top to no harm.
+func PlaceOrderOptions(o order.Order, taskQueue string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                    WorkflowID(o.ID),
+		TaskQueue:             taskQueue,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			OrderID.ValueSet(string(o.ID)), CustomerID.ValueSet(o.CustomerID), Attention.ValueSet(false)),
+		EnableEagerStart: true, // takes effect where api and worker share a process and a client
+		StaticSummary:    summary(o),
+	}
+}
+
+// summary is the line that the Web UI shows of an order, such as "2 x mug for c-17, 3998 EUR".
+func summary(o order.Order) string {
+	const shown = 3
+	var lines []string
+	for i, l := range o.Lines {
+		if i == shown {
+			lines = append(lines, fmt.Sprintf("%d more", len(o.Lines)-shown))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("%d x %s", l.Quantity, l.SKU))
+	}
+	return fmt.Sprintf("%s for %s, %s", strings.Join(lines, ", "), o.CustomerID, o.Total())
+}

@@ -1,0 +1,72 @@
+// Package workflows carries orders to their ends. It reads as the business does and knows the steps
+// only by the names that package activities gives them: it imports order, activities and the Temporal
+// SDK, never Redis, gorm or HTTP. Programs and app import it to register and to start workflows.
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"holdfast/activities"
+	"holdfast/order"
+)
+
+// PlaceOrder is the saga for one order: reserve its units, open it, charge the customer, commit. It
+// ends when the order has reached its definite end and nothing is owed. Several workflows may carry
+// the same order at once; the row in the order database decides, and all of them end with what it says.
+//
+// Each step's undo is registered before the step is tried, since an ambiguous failure may have had
+// its effect.
+func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
+	if err := o.Validate(); err != nil {
+		return Result{}, invalidOrder(err)
+	}
+	ctx = carrying(ctx, o)
+	undo := newUndo(ctx, o)
+
+	tell(ctx, "Reserving the units in Redis.")
+	undo.mayBeReserved()
+	reservation, err := step(ctx, activities.Reserve, o)
+	switch {
+	case err != nil:
+		return undo.after(ctx, err)
+	case reservation.Verdict == order.KeyReused:
+		return keyReused(o)
+	}
+	undo.reservedAs(reservation)
+
+	tell(ctx, "Opening the order and holding its units in MySQL.")
+	row, err := step(ctx, activities.Open, order.Opening{Order: o, Reservation: reservation, WorkflowID: undo.workflowID})
+	switch {
+	case err != nil:
+		return undo.after(ctx, err)
+	case row.KeyReused:
+		return keyReused(o)
+	case row.Status.Sold():
+		return end(ctx, o, row)
+	case row.Status.Closed():
+		return undo.settle(ctx, row)
+	}
+
+	tell(ctx, "Charging "+o.Total().String()+".")
+	undo.mayBeCharged()
+	payment, err := step(ctx, activities.Charge, order.Charging{Order: o, OpenedAt: row.CreatedAt, First: row.Changed})
+	switch {
+	case err != nil:
+		return undo.after(ctx, err)
+	case payment.Verdict == order.Declined:
+		undo.notCharged()
+		return undo.all(ctx, order.Rejected, order.ReasonPaymentDeclined, payment.Reason)
+	}
+
+	tell(ctx, "Paid. Committing the sale to MySQL.")
+	row, err = step(ctx, activities.Commit, o.Key())
+	switch {
+	case err != nil:
+		return undo.after(ctx, err)
+	case row.Missing:
+		return undo.all(ctx, order.Rejected, order.ReasonRecordLost, "the order's row was gone at the commit")
+	case row.Status.Closed():
+		return undo.settle(ctx, row)
+	}
+	return end(ctx, o, row)
+}

@@ -1,0 +1,58 @@
+package workflows_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+
+	"holdfast/workflows"
+)
+
+// recorded are the ways to end that must have a history. `make histories` records them again.
+var recorded = []string{"confirmed", "confirmed-after-lost-answers", "confirmed-after-a-slow-answer", "declined", "sold-out"}
+
+// TestRecordedHistoriesReplay shows that this build carries on every order that an earlier one began.
+func TestRecordedHistoriesReplay(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/histories/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			replayer := worker.NewWorkflowReplayer()
+			workflows.Register(replayer)
+			if err := replayer.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, way := range recorded {
+		if !slices.Contains(names, way) {
+			t.Errorf("no recorded history of %s: run make histories", way)
+		}
+	}
+}
+
+// TestStraightPathIsShort holds the history of a straight-through order to the bound of the design:
+// each event costs the Temporal server a write.
+func TestStraightPathIsShort(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/histories/confirmed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bound = 11
+	if events := strings.Count(string(text), `"eventId"`); events == 0 || events > bound {
+		t.Errorf("a straight-through order has %d history events, want 1 to %d", events, bound)
+	}
+}

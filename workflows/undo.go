@@ -1,0 +1,100 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"holdfast/activities"
+	"holdfast/order"
+)
+
+// undo is what would have to be undone if the order ended now. The order of undoing is fixed: Close,
+// then Reverse, then Release. Nothing is reversed or released until the row reads REJECTED or
+// CANCELLED, and nothing is undone if it reads CONFIRMED. Undos run detached from the workflow's
+// cancellation, and until they succeed.
+type undo struct {
+	order      order.Order
+	workflowID string
+
+	reserved bool // Redis may have a reservation
+	charged  bool // the provider may have taken the money, on our request
+	// uncharged: this workflow opened the order or saw its charge declined, so that a row which it
+	// closes itself needs no reversal.
+	uncharged bool
+}
+
+func newUndo(ctx workflow.Context, o order.Order) *undo {
+	return &undo{order: o, workflowID: workflow.GetInfo(ctx).WorkflowExecution.ID}
+}
+
+func (u *undo) mayBeReserved() { u.reserved = true }
+func (u *undo) mayBeCharged()  { u.charged, u.uncharged = true, false }
+func (u *undo) notCharged()    { u.charged, u.uncharged = false, true }
+
+// reservedAs narrows down what may be reserved to what Redis answered.
+func (u *undo) reservedAs(r order.Reservation) { u.reserved = r.Holds || !r.Refused() }
+
+// after ends an order whose step gave up: because the workflow was asked to cancel, or because the
+// step failed in a way that no repeat can mend.
+func (u *undo) after(ctx workflow.Context, cause error) (Result, error) {
+	if temporal.IsCanceledError(cause) {
+		result, err := u.all(ctx, order.Cancelled, order.ReasonRequested, "")
+		if err == nil && result.Status == order.Cancelled {
+			err = cause // Temporal then shows the workflow as cancelled
+		}
+		return result, err
+	}
+	return u.all(ctx, order.Rejected, order.ReasonFailed, rootMessage(cause))
+}
+
+// all closes the order and undoes what its row then says is to be undone.
+func (u *undo) all(ctx workflow.Context, status order.Status, reason order.Reason, detail string) (Result, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	tell(ctx, "Undoing: closing the order as "+string(status)+".")
+	row, err := step(ctx, activities.Close, order.Closing{
+		Order: u.order, Status: status, Reason: reason, Detail: detail, WorkflowID: u.workflowID,
+	})
+	switch {
+	case err != nil:
+		return Result{}, err
+	case row.KeyReused:
+		return keyReused(u.order)
+	case row.Status.Sold():
+		return end(ctx, u.order, row)
+	}
+	return u.settle(ctx, row)
+}
+
+// settle pays what is owed for a closed order: its charge is reversed, its units are released. Whoever
+// meets a closed row that is not settled does this, whatever he did himself.
+func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if u.owesReversal(row) {
+		tell(ctx, "Undoing: reversing the charge.")
+		if _, err := step(ctx, activities.Reverse, u.order.ID); err != nil {
+			return Result{}, err
+		}
+	}
+	if u.reserved || !row.Settled {
+		tell(ctx, "Undoing: releasing the units in Redis.")
+		if _, err := step(ctx, activities.Release, order.Releasing{Order: u.order, Held: row.Held}); err != nil {
+			return Result{}, err
+		}
+	}
+	if !row.Settled {
+		if _, err := step(ctx, activities.Settle, u.order.Key()); err != nil {
+			return Result{}, err
+		}
+	}
+	return end(ctx, u.order, row)
+}
+
+// owesReversal tells whether a charge may exist for a closed row. Another workflow may have sent one
+// for a row that is not settled, unless this one wrote the row's end and knows better.
+func (u *undo) owesReversal(row order.Row) bool {
+	if u.charged {
+		return true
+	}
+	wroteEnd := row.Changed && (u.uncharged || !row.Held)
+	return !row.Settled && !wroteEnd
+}
