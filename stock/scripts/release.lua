@@ -1,0 +1,17 @@
+-- Gives an order's units of one SKU back, once, and blocks a reserve that comes later.
+-- KEYS  1 stock {generation, units}   2 the order's reservation   3 the loader's token
+-- ARGV  1 fingerprint   2 reservation's time to live (ms)   3 "1" if the order's row held units
+-- A count is raised only by a reservation of its own generation. Otherwise nothing here knows whether
+-- the count includes these units, so it is deleted and loaded afresh.
+local reservation = redis.call('GET', KEYS[2])
+local forget = ARGV[3] == '1'
+if reservation then
+  local state, generation, quantity, fingerprint = string.match(reservation, '^(%a) (%S+) (%d+) (%S+)$')
+  if fingerprint ~= ARGV[1] then return 'key_reused' end
+  if state == 'X' then return 'released' end
+  forget = generation ~= redis.call('HGET', KEYS[1], 'generation')
+  if not forget then redis.call('HINCRBY', KEYS[1], 'units', quantity) end
+end
+if forget then redis.call('DEL', KEYS[1], KEYS[3]) end
+redis.call('SET', KEYS[2], 'X - 0 ' .. ARGV[1], 'PX', ARGV[2])
+return 'released'
