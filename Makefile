@@ -1,0 +1,87 @@
+# Everything that people and CI run. It needs Go, make and sh; "make test" also wants redis-server and mariadbd, and
+# says what it did not run without them.
+
+.POSIX:
+.NOTPARALLEL:
+.PHONY: help build demo dev test lint histories fmt clean programs devstack tools
+
+# Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
+TESTFLAGS =
+
+# Programs are built without cgo: static, and SQLite's cgo driver stays out. What is compiled this way is compiled once,
+# for programs, linters and devstack's tests alike.
+NOCGO = CGO_ENABLED=0
+PROGRESS = sh scripts/progress.sh
+TOOLS = bin/tools
+
+help:
+	@echo 'make build      bin/api bin/worker bin/starter bin/devstack'
+	@echo 'make demo       the whole stack from nothing, real orders and faults, an audit'
+	@echo 'make dev        the whole stack in the foreground, its state in .holdfast/'
+	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
+	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
+	@echo 'make histories  record the workflow histories that replay tests read'
+	@echo 'make fmt        format the code'
+	@echo 'make clean      remove what was built; .holdfast/ stays'
+
+build: programs devstack
+
+programs:
+	@echo 'building api, worker and starter: the first time takes about a minute'
+	@mkdir -p bin
+	@$(NOCGO) $(PROGRESS) go build -v -o bin/ ./api ./worker ./starter
+
+devstack:
+	@echo 'building devstack with the Temporal server: the first time takes 3 to 5 minutes'
+	@mkdir -p bin
+	@cd devstack && $(NOCGO) sh ../scripts/progress.sh go build -v -o ../bin/devstack .
+
+demo: build
+	@bin/devstack demo
+
+dev: build
+	@bin/devstack --data .holdfast
+
+histories: build
+	@bin/devstack histories --out workflows/testdata/histories
+
+# What does not compile is left to the tests to report, with everything else.
+test:
+	@sh scripts/test-servers.sh
+	@echo 'compiling the packages under test: the first time takes a few minutes'
+	@if [ "$$(go env CGO_ENABLED)" = 1 ]; then race=-race; fi; $(PROGRESS) go build -v $$race ./... || true
+	@echo 'compiling devstack with the Temporal server: the first time takes 3 to 5 minutes'
+	@cd devstack && $(NOCGO) sh ../scripts/progress.sh go build -v ./... || true
+	@go build -o bin/runtests ./scripts/runtests
+	@bin/runtests $(TESTFLAGS)
+
+# The module of the tools pins their versions.
+tools: $(TOOLS)/.built
+
+$(TOOLS)/.built: tools/go.mod tools/go.sum
+	@echo 'building the linters: the first time takes about 3 minutes'
+	@mkdir -p $(TOOLS)
+	@cd tools && $(NOCGO) sh ../scripts/progress.sh go build -v -o ../$(TOOLS)/ tool
+	@touch $@
+
+lint: tools
+	@echo 'formatting'
+	@$(TOOLS)/golangci-lint fmt --diff ./...
+	@cd devstack && ../$(TOOLS)/golangci-lint fmt --diff ./...
+	@echo 'linters: the first time compiles the Temporal server, which takes 3 to 5 minutes'
+	@$(NOCGO) $(PROGRESS) go build -v ./...
+	@$(NOCGO) $(TOOLS)/golangci-lint run ./...
+	@cd devstack && $(NOCGO) sh ../scripts/progress.sh go build -v ./...
+	@cd devstack && $(NOCGO) ../$(TOOLS)/golangci-lint run ./...
+	@echo 'workflow determinism'
+	@$(NOCGO) $(TOOLS)/workflowcheck ./workflows/...
+	@echo 'known vulnerabilities'
+	@$(NOCGO) sh scripts/govulncheck.sh $(TOOLS)/govulncheck ./...
+	@cd devstack && $(NOCGO) sh ../scripts/govulncheck.sh ../$(TOOLS)/govulncheck ./...
+
+fmt: tools
+	@$(TOOLS)/golangci-lint fmt ./...
+	@cd devstack && ../$(TOOLS)/golangci-lint fmt ./...
+
+clean:
+	rm -rf bin

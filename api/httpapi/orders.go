@@ -1,0 +1,227 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"holdfast/order"
+	"holdfast/orderdb"
+	"holdfast/workflows"
+)
+
+// Orders are the rows of orders.
+type Orders interface {
+	// Get returns orderdb.ErrNotFound if there is no row.
+	Get(ctx context.Context, id order.ID) (orderdb.Record, error)
+	List(ctx context.Context, f orderdb.Filter) ([]orderdb.Record, error)
+	Ping(ctx context.Context) error
+}
+
+// Temporal is what the API needs of a Temporal client.
+type Temporal interface {
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	CheckHealth(ctx context.Context, request *client.CheckHealthRequest) (*client.CheckHealthResponse, error)
+}
+
+type placeRequest struct {
+	Key    string `header:"Idempotency-Key"`
+	Prefer string `header:"Prefer" example:"wait=10" doc:"wait=N waits N seconds, 0 to 30, for the order's end instead of 5. Other preferences are ignored."`
+	Order  jsonBody[orderInput, *orderInput]
+}
+
+type placeAnswer struct {
+	Status            int
+	Location          string `header:"Location" doc:"Where the order is."`
+	PreferenceApplied string `header:"Preference-Applied" doc:"The wait that was asked for."`
+	Body              orderJSON
+}
+
+// placeOrder starts the order's workflow, waits for its end, and answers what the row says, whatever came
+// of the waiting. The workflow is started without a look at the row: for a new order, and most are new,
+// the look would be wasted, and for a repeat Temporal gives the run that there is. Only if Temporal does
+// not answer is the row of a repeat still good for an answer.
+func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, error) {
+	began := time.Now()
+	wait, applied, err := parsePrefer(in.Prefer)
+	if err != nil {
+		return nil, err
+	}
+	o, err := in.Order.Value.order(in.Key)
+	if err != nil {
+		return nil, err
+	}
+	if unknown, err := a.unknownSKUs(ctx, o.SKUs()); err != nil {
+		return nil, fmt.Errorf("look up the SKUs of %s: %w", o.ID, err)
+	} else if len(unknown) > 0 {
+		return a.refuseUnknown(ctx, o, unknown)
+	}
+	started := a.carry(ctx, o, began.Add(wait))
+	record, err := a.waitForRow(ctx, o.ID, started == nil)
+	if err != nil {
+		return nil, a.outcomeUnknown(ctx, o.ID, errors.Join(started, err))
+	}
+	answer, err := answerPlaced(o, record)
+	if err != nil {
+		return nil, err
+	}
+	answer.PreferenceApplied = applied
+	return answer, nil
+}
+
+// carry has the order carried by its workflow and waits for that to end, until the deadline. The error
+// is that it could not be started, as far as this caller knows: it may run all the same. How it ended
+// does not matter here, since the row decides.
+func (a *API) carry(ctx context.Context, o order.Order, deadline time.Time) error {
+	start, cancel := context.WithTimeout(ctx, a.patience.start)
+	defer cancel()
+	run, err := a.Temporal.ExecuteWorkflow(start, workflows.PlaceOrderOptions(o, a.TaskQueue), workflows.PlaceOrderName, o)
+	if err != nil {
+		return fmt.Errorf("start the workflow: %w", err)
+	}
+	wait, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	_ = run.Get(wait, nil)
+	return nil
+}
+
+// waitForRow reads the order's row. If it is expected, its workflow has just begun or is waiting for
+// something, and the row may take a moment.
+func (a *API) waitForRow(ctx context.Context, id order.ID, expected bool) (orderdb.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
+	defer cancel()
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		record, err := a.Orders.Get(ctx, id)
+		if err == nil || !expected || !errors.Is(err, orderdb.ErrNotFound) {
+			return record, err
+		}
+		if !sleep(ctx, pause) {
+			return orderdb.Record{}, fmt.Errorf("%w within %s after the wait", err, a.patience.row)
+		}
+	}
+}
+
+// sleep returns false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (a *API) outcomeUnknown(ctx context.Context, id order.ID, reason error) *Problem {
+	return a.unavailable(ctx, fmt.Errorf("place %s: %w", id, reason),
+		"the outcome is not known: the order may or may not be placed. Repeat the request with the same Idempotency-Key")
+}
+
+// unknownSKUs gives those of the SKUs that do not exist. Those that do are remembered for good; those
+// that do not may be created any moment.
+func (a *API) unknownSKUs(ctx context.Context, skus []string) ([]string, error) {
+	ask := slices.DeleteFunc(skus, func(sku string) bool {
+		_, known := a.known.Get(sku)
+		return known
+	})
+	if len(ask) == 0 {
+		return nil, nil
+	}
+	known, err := a.Stock.KnownSKUs(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	for _, sku := range known {
+		a.known.Add(sku, struct{}{})
+	}
+	return slices.DeleteFunc(ask, func(sku string) bool { return slices.Contains(known, sku) }), nil
+}
+
+// refuseUnknown starts nothing. An order that is on record is answered by its row nevertheless: it has
+// reached its end, and must not seem open to another try.
+func (a *API) refuseUnknown(ctx context.Context, o order.Order, unknown []string) (*placeAnswer, error) {
+	record, err := a.Orders.Get(ctx, o.ID)
+	if err == nil {
+		return answerPlaced(o, record)
+	}
+	if !errors.Is(err, orderdb.ErrNotFound) {
+		return nil, err
+	}
+	p := newProblem(slugUnknownSKU, "nothing was started: there is no %s", strings.Join(unknown, ", "))
+	p.SKUs = unknown
+	return nil, p
+}
+
+// answerPlaced is the one place where a row becomes the answer to whoever places the order.
+func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
+	if r.Fingerprint != o.Fingerprint() {
+		return nil, wrongField(slugKeyReused, "Idempotency-Key", "was used for another order, which is left as it is")
+	}
+	location := "/v1/orders/" + string(r.ID)
+	switch {
+	case r.Status.Sold():
+		return &placeAnswer{Status: http.StatusCreated, Location: location, Body: toJSON(&r)}, nil
+	case r.Status == order.Pending:
+		return &placeAnswer{Status: http.StatusAccepted, Location: location, Body: toJSON(&r)}, nil
+	}
+	return nil, closedProblem(&r)
+}
+
+func closedProblem(r *orderdb.Record) *Problem {
+	var p *Problem
+	switch {
+	case r.Status == order.Rejected && r.Reason == order.ReasonPaymentDeclined:
+		p = newProblem(slugPaymentDeclined, "the payment provider declined%s", colon(r.Detail))
+	case r.Status == order.Rejected && r.Reason == order.ReasonSoldOut:
+		p = newProblem(slugSoldOut, "there are not enough units of %s", r.Detail)
+		p.SKUs = skusOf(r.Detail)
+	case r.Status == order.Rejected && r.Reason == order.ReasonUnknownSKU:
+		p = newProblem(slugUnknownSKU, "there is no %s", r.Detail)
+		p.SKUs = skusOf(r.Detail)
+	default:
+		p = newProblem(slugOrderClosed, "the order is %s%s", r.Status, colon(string(r.Reason)))
+	}
+	p.OrderID = r.ID
+	return p
+}
+
+func colon(s string) string {
+	if s == "" {
+		return ""
+	}
+	return ": " + s
+}
+
+// skusOf reads the SKUs back from a row's detail, "a, b and 3 more". No SKU has a blank.
+func skusOf(detail string) []string {
+	list, _, _ := strings.Cut(detail, " and ")
+	return strings.Split(list, ", ")
+}
+
+type orderRequest struct {
+	ID string `path:"id" example:"ord_aaaaaaaaaaaaaaaaaaaaaaaaaa" doc:"The order's id."`
+}
+
+type orderAnswer struct{ Body orderJSON }
+
+func (a *API) getOrder(ctx context.Context, in *orderRequest) (*orderAnswer, error) {
+	id, err := order.ParseID(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	record, err := a.Orders.Get(ctx, id)
+	if errors.Is(err, orderdb.ErrNotFound) {
+		return nil, newProblem(slugNotFound, "there is no order %s", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &orderAnswer{Body: toJSON(&record)}, nil
+}

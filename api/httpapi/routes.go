@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Tags of the OpenAPI document.
+const (
+	tagOrders = "Orders"
+	tagStock  = "Stock"
+	tagSystem = "System"
+)
+
+// routes makes every route that the OpenAPI document describes.
+func (a *API) routes() {
+	a.orderRoutes()
+	a.stockRoutes()
+	a.systemRoutes()
+}
+
+func (a *API) orderRoutes() {
+	register(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/orders", OperationID: "placeOrder", Tags: []string{tagOrders},
+		Summary: "Place an order",
+		Description: "Answers what became of the order, or, if it has no end within the wait, that it is PENDING. " +
+			"The same customer, key and body again is the same order, and answers how it stands now. " +
+			"After a 503 the outcome is not known: repeat the request with the same key.",
+		DefaultStatus: http.StatusCreated,
+		Responses: map[string]*huma.Response{
+			"201": {Description: "CONFIRMED or HANDED_OFF"},
+			"202": orderResponse(a.huma, "PENDING: it has no end yet"),
+		},
+		Errors: []int{400, 402, 408, 409, 413, 415, 503},
+		// Described here and not by the field's tags, which would make huma check it before package order.
+		Parameters: []*huma.Param{{
+			Name: "Idempotency-Key", In: "header", Required: true, Example: "checkout-4711",
+			Description: "One for each order, and the same one again for a repeat.",
+			Schema:      &huma.Schema{Type: huma.TypeString, Pattern: "^[!-~]{1,255}$"},
+		}},
+	}, a.placeOrder)
+	takesBody[orderInput](a, "/v1/orders")
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/orders/{id}", OperationID: "getOrder", Tags: []string{tagOrders},
+		Summary: "Get an order", Errors: []int{404, 503},
+	}, a.getOrder)
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/orders", OperationID: "listOrders", Tags: []string{tagOrders},
+		Summary: "List orders, newest first", Errors: []int{400, 422, 503},
+	}, a.listOrders)
+}
+
+func (a *API) stockRoutes() {
+	register(a, huma.Operation{
+		Method: http.MethodPut, Path: "/v1/stock/{sku}", OperationID: "setStock", Tags: []string{tagStock},
+		Summary:     "Set the units on hand of a SKU, and create it if it is new",
+		Description: "A SKU that exists is changed only with the ETag that GET gave, so that no sale in between is overruled.",
+		Responses:   map[string]*huma.Response{"201": stockResponse(a.huma, "Created")},
+		Errors:      []int{400, 408, 409, 412, 413, 415, 428, 503},
+	}, a.setStock)
+	takesBody[stockInput](a, "/v1/stock/{sku}")
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/stock/{sku}", OperationID: "getStock", Tags: []string{tagStock},
+		Summary: "Get the stock of a SKU", Errors: []int{404, 503},
+	}, a.getStock)
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/stock", OperationID: "listStock", Tags: []string{tagStock},
+		Summary: "List the stock of all SKUs", Errors: []int{400, 422, 503},
+	}, a.listStock)
+	register(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/stock/{sku}/receipts", OperationID: "receiveStock", Tags: []string{tagStock},
+		Summary:       "Add units that came in, or take away units that are gone",
+		Description:   "A reference counts once for the SKU: a repeat changes nothing and answers 200 with the stock as it is now.",
+		DefaultStatus: http.StatusCreated,
+		Responses:     map[string]*huma.Response{"200": stockResponse(a.huma, "The reference counted before")},
+		Errors:        []int{400, 404, 408, 409, 413, 415, 503},
+	}, a.receive)
+	takesBody[receiptInput](a, "/v1/stock/{sku}/receipts")
+}
+
+func (a *API) systemRoutes() {
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/audit", OperationID: "audit", Tags: []string{tagSystem},
+		Summary:     "Prove the promises from the data",
+		Description: "Compares the order database with itself, with Redis and with the payment provider's ledger, and changes nothing. It takes a while.",
+		Errors:      []int{503},
+	}, a.runAudit)
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/healthz", OperationID: "live", Tags: []string{tagSystem},
+		Summary: "Tell whether the process lives", SkipValidateParams: true,
+	}, a.live)
+	register(a, huma.Operation{
+		Method: http.MethodGet, Path: "/readyz", OperationID: "ready", Tags: []string{tagSystem},
+		Summary: "Tell whether orders can be placed", Errors: []int{503}, SkipValidateParams: true,
+	}, a.ready)
+	a.mux.Method(http.MethodGet, "/metrics", a.Metrics)
+	a.huma.OpenAPI().AddOperation(&huma.Operation{
+		Method: http.MethodGet, Path: "/metrics", OperationID: "metrics", Tags: []string{tagSystem},
+		Summary: "Metrics for Prometheus",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
+		}},
+	})
+}
+
+// register adds a route whose errors all go through explain.
+func register[I, O any](a *API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, a.explain(ctx, err)
+		}
+		return out, nil
+	})
+}

@@ -1,0 +1,344 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/order"
+	"holdfast/orderdb"
+)
+
+type stockDoc struct {
+	SKU       string `json:"sku"`
+	OnHand    int64  `json:"on_hand"`
+	Reserved  int64  `json:"reserved"`
+	Available int64  `json:"available"`
+}
+
+func (s *shop) put(sku, body, ifMatch string) *httptest.ResponseRecorder {
+	s.t.Helper()
+	return s.send(request{method: http.MethodPut, path: "/v1/stock/" + sku, body: body, header: map[string]string{"If-Match": ifMatch}})
+}
+
+func (s *shop) receive(sku, body string) *httptest.ResponseRecorder {
+	s.t.Helper()
+	return s.send(request{method: http.MethodPost, path: "/v1/stock/" + sku + "/receipts", body: body})
+}
+
+// load reserves a unit and gives it back, which leaves the SKU's count in Redis.
+func (s *shop) load(sku string) {
+	s.t.Helper()
+	s.loads++ // a reservation that is found loads nothing
+	o, err := order.New("c-9", "load-"+itoa(s.loads), "EUR", "tok_ok", []order.Line{{SKU: sku, Quantity: 1}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.front.Reserve(s.t.Context(), []order.Order{o})
+	if !s.loaded(sku) {
+		s.t.Fatalf("%s is not loaded", sku)
+	}
+}
+
+func (s *shop) loaded(sku string) bool {
+	s.t.Helper()
+	counts, err := s.front.Counts(s.t.Context(), []string{sku})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, loaded := counts[sku]
+	return loaded
+}
+
+// TestStockLife: create, get, change with the ETag, and change again with the new one.
+func TestStockLife(t *testing.T) {
+	s := newShop(t)
+	w := s.put("cup", `{"on_hand":10}`, "")
+	if doc := document[stockDoc](t, w, http.StatusCreated); doc != (stockDoc{"cup", 10, 0, 10}) {
+		t.Errorf("created %+v", doc)
+	}
+	tag := w.Header().Get("ETag")
+	if tag != `"1"` {
+		t.Errorf("the ETag is %s", tag)
+	}
+	w = s.put("cup", `{"on_hand":7}`, tag)
+	if doc := document[stockDoc](t, w, http.StatusOK); doc.OnHand != 7 {
+		t.Errorf("changed to %+v", doc)
+	}
+	got := s.get("/v1/stock/cup")
+	if got.Body.String() != w.Body.String() || got.Header().Get("ETag") != w.Header().Get("ETag") || got.Header().Get("ETag") == tag {
+		t.Errorf("GET answers %s %s after PUT answered %s %s", got.Header().Get("ETag"), got.Body, w.Header().Get("ETag"), w.Body)
+	}
+	document[stockDoc](t, s.put("cup", `{"on_hand":0}`, got.Header().Get("ETag")), http.StatusOK)
+	document[stockDoc](t, s.put("max", `{"on_hand":1000000000000}`, ""), http.StatusCreated)
+}
+
+// TestReserved: units of PENDING orders are shown, and cannot be taken away.
+func TestReserved(t *testing.T) {
+	s := newShop(t)
+	s.open(goodOrder(t))
+	w := s.get("/v1/stock/mug")
+	if doc := document[stockDoc](t, w, http.StatusOK); doc != (stockDoc{"mug", 100, 2, 98}) {
+		t.Errorf("the stock is %+v", doc)
+	}
+	s.unchanged(func() {
+		problem(t, s.put("mug", `{"on_hand":1}`, w.Header().Get("ETag")), http.StatusConflict, slugBelowReserved)
+		problem(t, s.receive("mug", `{"quantity":-99,"reference":"r"}`), http.StatusConflict, slugBelowReserved)
+	})
+	document[stockDoc](t, s.put("mug", `{"on_hand":2}`, w.Header().Get("ETag")), http.StatusOK)
+}
+
+// TestBadStock: every wrong change of stock is refused, and nothing changes.
+func TestBadStock(t *testing.T) {
+	shared := newShop(t)
+	shared.load("mug")
+	for name, test := range map[string]struct {
+		do     func(*shop) *httptest.ResponseRecorder
+		status int
+		slug   slug
+		field  string
+	}{
+		"no version":              {put("mug", `{"on_hand":5}`, ""), 428, slugVersionRequired, ""},
+		"a stale ETag":            {put("mug", `{"on_hand":5}`, `"7"`), 412, slugStale, ""},
+		"ETag 0":                  {put("mug", `{"on_hand":5}`, `"0"`), 412, slugStale, ""},
+		"ETag 0 of a new SKU":     {put("cup", `{"on_hand":5}`, `"0"`), 412, slugStale, ""},
+		"an ETag of a new SKU":    {put("cup", `{"on_hand":5}`, `"1"`), 412, slugStale, ""},
+		"a weak ETag":             {put("mug", `{"on_hand":5}`, `W/"1"`), 412, slugStale, ""},
+		"an ETag of others":       {put("mug", `{"on_hand":5}`, `"abc"`), 412, slugStale, ""},
+		"an ETag spelt otherwise": {put("mug", `{"on_hand":5}`, `"01"`), 412, slugStale, ""},
+		"an ETag beyond int64":    {put("mug", `{"on_hand":5}`, `"9223372036854775808"`), 412, slugStale, ""},
+		"no ETag at all":          {put("mug", `{"on_hand":5}`, `1`), 422, slugInvalid, "If-Match"},
+		"any ETag":                {put("mug", `{"on_hand":5}`, `*`), 422, slugInvalid, "If-Match"},
+		"several ETags":           {put("mug", `{"on_hand":5}`, `"1", "2"`), 422, slugInvalid, "If-Match"},
+		"SKU of wrong shape":      {put("a%20b", `{"on_hand":5}`, ""), 422, slugInvalid, "sku"},
+		"SKU of 65":               {put(strings.Repeat("a", 65), `{"on_hand":5}`, ""), 422, slugInvalid, "sku"},
+		"on hand negative":        {put("cup", `{"on_hand":-1}`, ""), 422, slugInvalid, "on_hand"},
+		"on hand too many":        {put("cup", `{"on_hand":1000000000001}`, ""), 422, slugInvalid, "on_hand"},
+		"on hand beyond int64":    {put("cup", `{"on_hand":9223372036854775808}`, ""), 422, slugInvalid, "on_hand"},
+		"on hand a float":         {put("cup", `{"on_hand":5.0}`, ""), 422, slugInvalid, "on_hand"},
+		"on hand a string":        {put("cup", `{"on_hand":"5"}`, ""), 422, slugInvalid, "on_hand"},
+		"on hand null":            {put("cup", `{"on_hand":null}`, ""), 422, slugInvalid, "on_hand"},
+		"on hand missing":         {put("mug", `{}`, `"1"`), 422, slugInvalid, "on_hand"},
+		"reserved given":          {put("cup", `{"on_hand":5,"reserved":2}`, ""), 422, slugInvalid, "reserved"},
+		"malformed":               {put("cup", `{"on_hand":5`, ""), 400, slugMalformed, ""},
+		"on hand twice":           {put("cup", `{"on_hand":5,"on_hand":6}`, ""), 400, slugMalformed, ""},
+		"too long":                {put("cup", `{"on_hand":5}`+strings.Repeat(" ", maxBody), ""), 413, slugTooLarge, ""},
+
+		"receipt of a wrong SKU":     {receive("a%20b", `{"quantity":1,"reference":"r"}`), 422, slugInvalid, "sku"},
+		"receipt of an unknown SKU":  {receive("cup", `{"quantity":1,"reference":"r"}`), 404, slugNotFound, ""},
+		"receipt of nothing":         {receive("mug", `{"quantity":0,"reference":"r"}`), 422, slugInvalid, "quantity"},
+		"receipt of too much":        {receive("mug", `{"quantity":1000000000001,"reference":"r"}`), 422, slugInvalid, "quantity"},
+		"receipt of too little":      {receive("mug", `{"quantity":-1000000000001,"reference":"r"}`), 422, slugInvalid, "quantity"},
+		"receipt beyond the limit":   {receive("mug", `{"quantity":1000000000000,"reference":"r"}`), 409, slugTooMany, ""},
+		"receipt below nothing":      {receive("mug", `{"quantity":-101,"reference":"r"}`), 409, slugBelowReserved, ""},
+		"quantity missing":           {receive("mug", `{"reference":"r"}`), 422, slugInvalid, "quantity"},
+		"reference missing":          {receive("mug", `{"quantity":1}`), 422, slugInvalid, "reference"},
+		"reference empty":            {receive("mug", `{"quantity":1,"reference":""}`), 422, slugInvalid, "reference"},
+		"reference with a blank":     {receive("mug", `{"quantity":1,"reference":"a b"}`), 422, slugInvalid, "reference"},
+		"reference of 129":           {receive("mug", `{"quantity":1,"reference":"`+strings.Repeat("r", 129)+`"}`), 422, slugInvalid, "reference"},
+		"reason of 256":              {receive("mug", `{"quantity":1,"reference":"r","reason":"`+strings.Repeat("ä", 256)+`"}`), 422, slugInvalid, "reason"},
+		"reason with a control code": {receive("mug", `{"quantity":1,"reference":"r","reason":"a\u0007"}`), 422, slugInvalid, "reason"},
+		"reason not UTF-8":           {receive("mug", "{\"quantity\":1,\"reference\":\"r\",\"reason\":\"\xff\"}"), 400, slugMalformed, ""},
+		"receipt with more":          {receive("mug", `{"quantity":1,"reference":"r","sku":"mug"}`), 422, slugInvalid, "sku"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := shared.in(t)
+			s.unchanged(func() {
+				p := problem(t, test.do(s), test.status, test.slug)
+				if test.field != "" && !slices.Contains(fieldsOf(p), test.field) {
+					t.Errorf("%q is not named, but %q", test.field, fieldsOf(p))
+				}
+			})
+			if !s.loaded("mug") {
+				t.Error("the count in Redis is gone")
+			}
+		})
+	}
+}
+
+func put(sku, body, ifMatch string) func(*shop) *httptest.ResponseRecorder {
+	return func(s *shop) *httptest.ResponseRecorder { return s.put(sku, body, ifMatch) }
+}
+
+func receive(sku, body string) func(*shop) *httptest.ResponseRecorder {
+	return func(s *shop) *httptest.ResponseRecorder { return s.receive(sku, body) }
+}
+
+// TestReceipts: a reference counts once, whatever is said with it, and once for each SKU.
+func TestReceipts(t *testing.T) {
+	s := newShop(t)
+	w := s.receive("mug", `{"quantity":24,"reference":"delivery-8812","reason":"Lieferung für Müller"}`)
+	if doc := document[stockDoc](t, w, http.StatusCreated); doc.OnHand != 124 || w.Header().Get("ETag") != `"2"` {
+		t.Errorf("received %+v %s", doc, w.Header().Get("ETag"))
+	}
+	s.unchanged(func() {
+		again := s.receive("mug", `{"quantity":24,"reference":"delivery-8812"}`)
+		if document[stockDoc](t, again, http.StatusOK); again.Body.String() != w.Body.String() || again.Header().Get("ETag") != `"2"` {
+			t.Errorf("the repeat answers %s", again.Body)
+		}
+		p := problem(t, s.receive("mug", `{"quantity":25,"reference":"delivery-8812"}`), http.StatusUnprocessableEntity, slugKeyReused)
+		if !slices.Contains(fieldsOf(p), "reference") {
+			t.Errorf("the problem is %+v", p)
+		}
+	})
+	document[stockDoc](t, s.receive("pen", `{"quantity":24,"reference":"delivery-8812"}`), http.StatusCreated)
+	if doc := document[stockDoc](t, s.receive("mug", `{"quantity":-124,"reference":"breakage"}`), http.StatusCreated); doc.OnHand != 0 {
+		t.Errorf("left %+v", doc)
+	}
+}
+
+// TestForget: after every change of stock the count in Redis is gone, also after a repeated one, whose
+// first sender may have died before that.
+func TestForget(t *testing.T) {
+	s := newShop(t)
+	for name, do := range map[string]func() *httptest.ResponseRecorder{
+		"PUT": func() *httptest.ResponseRecorder {
+			return s.put("mug", `{"on_hand":50}`, s.get("/v1/stock/mug").Header().Get("ETag"))
+		},
+		"receipt": func() *httptest.ResponseRecorder { return s.receive("mug", `{"quantity":1,"reference":"r"}`) },
+		"repeat": func() *httptest.ResponseRecorder {
+			s.receive("mug", `{"quantity":1,"reference":"r2"}`)
+			s.load("mug")
+			return s.receive("mug", `{"quantity":1,"reference":"r2"}`)
+		},
+	} {
+		s.redis.FlushAll()
+		s.load("mug")
+		if w := do(); w.Code >= 300 {
+			t.Errorf("%s answered %d %s", name, w.Code, w.Body)
+		}
+		if s.loaded("mug") {
+			t.Errorf("%s left the count in Redis", name)
+		}
+	}
+}
+
+// TestForgetLater: a change stands although Redis is away, and its count goes as soon as Redis is back.
+func TestForgetLater(t *testing.T) {
+	s := newShop(t)
+	s.load("mug")
+	s.load("pen")
+	s.redis.SetError("LOADING Redis is loading the dataset in memory")
+	document[stockDoc](t, s.receive("mug", `{"quantity":1,"reference":"r"}`), http.StatusCreated)
+	document[stockDoc](t, s.receive("pen", `{"quantity":1,"reference":"r"}`), http.StatusCreated)
+	if len(s.logs.lines("WARN")) != 2 {
+		t.Errorf("logged %s", s.logs)
+	}
+	s.redis.SetError("")
+	for deadline := time.Now().Add(10 * time.Second); s.loaded("mug") || s.loaded("pen"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the counts are still there")
+		}
+	}
+	// It goes on working after it had nothing to do.
+	s.load("mug")
+	s.redis.SetError("LOADING")
+	document[stockDoc](t, s.receive("mug", `{"quantity":1,"reference":"r2"}`), http.StatusCreated)
+	s.redis.SetError("")
+	for deadline := time.Now().Add(10 * time.Second); s.loaded("mug"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the count is still there")
+		}
+	}
+}
+
+// TestForgetAfterHangUp: a client who is gone does not stop what follows from his change.
+func TestForgetAfterHangUp(t *testing.T) {
+	s := newShop(t)
+	s.load("mug")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.api.forgets.forget(ctx, "mug")
+	if s.loaded("mug") {
+		t.Error("the count is still there")
+	}
+}
+
+// TestForgetBounded: a Redis that stays away costs a bounded memory, and Close ends the trying.
+func TestForgetBounded(t *testing.T) {
+	s := newShop(t)
+	s.redis.SetError("LOADING")
+	for i := range maxPending + 1 {
+		s.api.forgets.later(fmt.Sprint(i))
+	}
+	s.api.Close()
+	if n := len(s.api.forgets.pending); n > maxPending {
+		t.Errorf("%d SKUs are pending", n)
+	}
+	if len(s.logs.lines("ERROR")) == 0 {
+		t.Error("nobody is told")
+	}
+}
+
+// TestListStock: pages in SKU order.
+func TestListStock(t *testing.T) {
+	s := newShop(t)
+	for i := range 9 {
+		document[stockDoc](t, s.put("sku-"+itoa(i), `{"on_hand":1}`, ""), http.StatusCreated)
+	}
+	want := []string{"mug", "pen", "sku-0", "sku-1", "sku-2", "sku-3", "sku-4", "sku-5", "sku-6", "sku-7", "sku-8"}
+	for _, limit := range []int{1, 3, 10, 11, 12} {
+		var got []string
+		for cursor := ""; ; {
+			page := document[struct {
+				Stock      []stockDoc `json:"stock"`
+				NextCursor *string    `json:"next_cursor"`
+			}](t, s.get("/v1/stock?limit="+itoa(limit)+"&cursor="+cursor), http.StatusOK)
+			for _, doc := range page.Stock {
+				got = append(got, doc.SKU)
+			}
+			if page.NextCursor == nil {
+				break
+			}
+			cursor = *page.NextCursor
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("limit %d gives %q", limit, got)
+		}
+	}
+}
+
+type brokenStock struct {
+	Stock
+	err error
+}
+
+func (b brokenStock) KnownSKUs(context.Context, []string) ([]string, error) { return nil, b.err }
+
+func (b brokenStock) GetStocks(context.Context, []string) ([]orderdb.Stock, error) { return nil, b.err }
+
+func (b brokenStock) ListStock(context.Context, string, int) ([]orderdb.Stock, error) {
+	return nil, b.err
+}
+
+func (b brokenStock) SetStock(context.Context, string, int64, int64) (orderdb.Stock, bool, error) {
+	return orderdb.Stock{}, false, b.err
+}
+
+func (b brokenStock) Receive(context.Context, string, int64, string, string) (orderdb.Stock, bool, error) {
+	return orderdb.Stock{}, false, b.err
+}
+
+// TestStockAway: the reason is logged once for each request, and told to nobody.
+func TestStockAway(t *testing.T) {
+	s := newShop(t, func(d *Deps) { d.Stock = brokenStock{d.Stock, errors.New("SELECT * FROM stock: bad connection")} })
+	answers := []*httptest.ResponseRecorder{
+		s.get("/v1/stock"), s.get("/v1/stock/mug"), s.put("mug", `{"on_hand":1}`, `"1"`),
+		s.receive("mug", `{"quantity":1,"reference":"r"}`), s.post(goodBody),
+	}
+	for _, w := range answers {
+		problem(t, w, http.StatusServiceUnavailable, slugUnavailable)
+		if strings.Contains(w.Body.String(), "SELECT") || w.Header().Get("Retry-After") == "" {
+			t.Errorf("answered %s with %v", w.Body, w.Header())
+		}
+	}
+	if n := len(s.logs.lines("ERROR")); n != len(answers) || s.temporal.count() != 0 {
+		t.Errorf("%d errors were logged, %d workflows started", n, s.temporal.count())
+	}
+}

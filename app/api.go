@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"holdfast/api/httpapi"
+	"holdfast/audit"
+	"holdfast/metrics"
+)
+
+// API serves the HTTP API.
+type API struct {
+	*platform
+	handler *httpapi.API
+	server  *server
+}
+
+// NewAPI connects an API; Start serves it. After an error there is nothing to stop.
+func NewAPI(ctx context.Context, o Options) (*API, error) {
+	p, err := newPlatform(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	metrics.RegisterStock(p.registry, func(ctx context.Context) (metrics.Units, error) {
+		totals, err := p.orders.Totals(ctx)
+		return metrics.Units{OnHand: totals.OnHand, Reserved: totals.Reserved}, err
+	})
+	handler, err := httpapi.New(httpapi.Deps{
+		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
+		Auditor:   audit.New(audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}),
+		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	p.closers = append(p.closers, func() error { handler.Close(); return nil })
+	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.fail)}, nil
+}
+
+// Start begins to serve.
+func (a *API) Start(ctx context.Context) error { return a.server.start(ctx) }
+
+// Stop takes no more requests, answers those under way, and lets go of everything.
+func (a *API) Stop(ctx context.Context) error {
+	return errors.Join(a.server.stop(ctx), a.close())
+}
+
+// Addr is where the API is served, once started.
+func (a *API) Addr() string { return a.server.addr() }

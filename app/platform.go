@@ -1,0 +1,166 @@
+// Package app puts holdfast together: it is the only package that imports everything. Programs, and
+// tests that need a whole api or worker in their process, import it.
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/redis/go-redis/v9"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+
+	"holdfast/config"
+	"holdfast/metrics"
+	"holdfast/orderdb"
+	"holdfast/payment"
+	"holdfast/stock"
+)
+
+// Options are what a program shares with what runs in it. All are optional but Config.
+type Options struct {
+	Config config.Config
+	// Log takes what is worth knowing; nil drops it.
+	Log *slog.Logger
+	// Registry takes the metrics; nil makes one. Each api and worker needs its own.
+	Registry *prometheus.Registry
+	// Temporal is a client to share, which its owner closes. An api and a worker in one process that
+	// share one start orders eagerly. Nil dials by TEMPORAL_*.
+	Temporal client.Client
+}
+
+// platform is what api and worker stand on.
+type platform struct {
+	cfg      config.Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+	temporal client.Client
+	orders   *orderdb.DB
+	stock    *stock.Front
+	payments *payment.Client
+	closers  []func() error // the newest last
+	failed   chan error
+}
+
+// newPlatform connects to everything. The order database and Temporal must answer; Redis and the
+// provider may be down, since orders wait for them.
+func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
+	p = &platform{
+		cfg: o.Config, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), temporal: o.Temporal,
+		registry: cmp.Or(o.Registry, metrics.NewRegistry()), failed: make(chan error, 1),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if err := p.openOrders(ctx); err != nil {
+		return nil, err
+	}
+	rdb := stock.NewClient(redisOptions(p.cfg))
+	p.closers = append(p.closers, rdb.Close)
+	p.stock = stock.New(rdb, p.orders, stock.Config{ReservationTTL: p.cfg.ReservationTTL, IdleTTL: p.cfg.StockIdleTTL})
+	p.payments, err = payment.New(payment.Config{URL: p.cfg.PaymentURL, Timeout: p.cfg.PaymentTimeout, Registerer: p.registry})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, func() error { p.payments.Close(); return nil })
+	if p.temporal == nil {
+		err = p.dialTemporal(ctx)
+	}
+	return p, err
+}
+
+func (p *platform) openOrders(ctx context.Context) (err error) {
+	if p.cfg.SQLitePath != "" {
+		p.orders, err = orderdb.OpenSQLite(p.cfg.SQLitePath)
+	} else {
+		p.orders, err = orderdb.OpenMySQL(p.cfg.MySQLDSN, p.cfg.MySQLConns)
+	}
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.orders.Disconnect)
+	if err := p.orders.CheckVersion(ctx); err != nil {
+		return err
+	}
+	p.registry.MustRegister(collectors.NewDBStatsCollector(p.orders.Pool(), "orders"))
+	return nil
+}
+
+func redisOptions(cfg config.Config) *redis.UniversalOptions {
+	options := &redis.UniversalOptions{
+		Addrs: cfg.RedisAddrs, MasterName: cfg.RedisMaster, Username: cfg.RedisUsername, Password: cfg.RedisPassword,
+	}
+	if cfg.RedisTLS {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return options
+}
+
+func (p *platform) dialTemporal(ctx context.Context) error {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	temporal, hangUp, err := DialTemporal(ctx, options, p.registry, p.log)
+	if err != nil {
+		return err
+	}
+	p.temporal = temporal
+	p.closers = append(p.closers, hangUp)
+	return nil
+}
+
+// dialTimeout bounds how long a program waits at its start for Temporal.
+const dialTimeout = 10 * time.Second
+
+// DialTemporal connects a client that logs to log and measures into reg. The returned function closes
+// it.
+func DialTemporal(ctx context.Context, options client.Options, reg prometheus.Registerer, log *slog.Logger) (client.Client, func() error, error) {
+	handler, shutdown, err := metrics.Temporal(reg, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("bridge Temporal's metrics: %w", err)
+	}
+	options.Logger = sdklog.NewStructuredLogger(log)
+	options.MetricsHandler = handler
+	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	temporal, err := client.DialContext(dialCtx, options)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(options.HostPort, client.DefaultHostPort), err)
+	}
+	return temporal, func() error {
+		temporal.Close()
+		return shutdown(context.WithoutCancel(ctx))
+	}, nil
+}
+
+// Failed implements Program.
+func (p *platform) Failed() <-chan error { return p.failed }
+
+// fail keeps the first reason why the program cannot go on.
+func (p *platform) fail(err error) {
+	select {
+	case p.failed <- err:
+	default:
+	}
+}
+
+// close gives up what was opened, the newest first.
+func (p *platform) close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"holdfast/activities"
+	"holdfast/metrics"
+	"holdfast/workflows"
+)
+
+// Worker carries orders: it runs the workflows and their steps, and serves its health and metrics.
+type Worker struct {
+	*platform
+	worker  worker.Worker
+	server  *server
+	started bool
+}
+
+// NewWorker connects a worker; Start sets it to work. After an error there is nothing to stop.
+func NewWorker(ctx context.Context, o Options) (*Worker, error) {
+	p, err := newPlatform(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{platform: p}
+	w.worker = worker.New(p.temporal, p.cfg.TaskQueue, worker.Options{
+		// Cut off at once, a step under way would have to be found out about by its repeat.
+		WorkerStopTimeout: p.cfg.ShutdownTimeout,
+		OnFatalError:      func(err error) { p.fail(fmt.Errorf("the worker cannot go on: %w", err)) },
+	})
+	workflows.Register(w.worker)
+	steps := &activities.Activities{
+		Stock: p.stock, Orders: p.orders, Payments: p.payments,
+		Metrics: activities.NewMetrics(p.registry), KeyMemory: p.cfg.PaymentKeyMemory,
+	}
+	steps.Register(w.worker)
+	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)
+	return w, nil
+}
+
+// Start begins to take work. It returns once the worker polls, or with the reason why it cannot.
+func (w *Worker) Start(ctx context.Context) error {
+	if err := w.server.start(ctx); err != nil {
+		return err
+	}
+	if err := w.worker.Start(); err != nil {
+		return fmt.Errorf("start polling %s: %w", w.cfg.TaskQueue, err)
+	}
+	w.started = true
+	return nil
+}
+
+// Stop takes no more work, lets work under way end within the shutdown timeout, and lets go of
+// everything.
+func (w *Worker) Stop(ctx context.Context) error {
+	if w.started {
+		w.worker.Stop()
+	}
+	return errors.Join(w.server.stop(ctx), w.close())
+}
+
+// Addr is where health and metrics are served, once started.
+func (w *Worker) Addr() string { return w.server.addr() }
+
+func (w *Worker) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler(w.registry))
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
+		_, err := w.temporal.CheckHealth(r.Context(), &client.CheckHealthRequest{})
+		if err == nil {
+			err = w.orders.Ping(r.Context())
+		}
+		if err != nil {
+			w.log.Warn("not ready", "error", err)
+			http.Error(rw, "not ready: Temporal or the order database does not answer", http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}

@@ -1,0 +1,160 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"holdfast/order"
+	"holdfast/orderdb"
+)
+
+const (
+	// ledgerWindow is how many orders are held in memory at a time, about 20 MB. The ledger, which is
+	// sorted by time and not by order, is read once for each window.
+	ledgerWindow = 100_000
+	// maxRowless bounds the memory for charges without a row, and maxStale that for orders to look at
+	// once more. If there are more of them, the first will do.
+	maxRowless = 10_000
+	maxStale   = 10_000
+)
+
+// account is an order with its money.
+type account struct {
+	end orderdb.End // without a status if the order has no row
+	net int64       // charged minus reversed, in minor units
+}
+
+// window is a range of order ids with all the money that bears them.
+type window struct {
+	after, upTo order.ID // after is outside
+	last        bool     // it has no upper end
+	accounts    map[order.ID]*account
+	rowless     int // accounts without a row
+	foreign     int // ledger entries that bear no order's id
+}
+
+// money holds the provider's ledger against the orders. Orders are read before the ledger: what an
+// order had paid when it was read, the ledger then shows.
+func (r *run) money(ctx context.Context) error {
+	foreign := 0
+	for w := (&window{}); !w.last; {
+		var err error
+		if w, err = r.readOrders(ctx, w.upTo); err != nil {
+			return err
+		}
+		entries, err := r.addLedger(ctx, w)
+		if err != nil {
+			return err
+		}
+		r.report.Checked.LedgerEntries = entries // of the last reading, if the ledger grew meanwhile
+		foreign += w.foreign
+		if err := r.followSuspects(ctx, w.accounts); err != nil {
+			return err
+		}
+	}
+	if foreign > 0 {
+		r.note("%d entries of the payment provider's ledger bear no order's id. They were not looked at.", foreign)
+	}
+	return nil
+}
+
+// readOrders reads the window of orders that begins behind the given id.
+func (r *run) readOrders(ctx context.Context, after order.ID) (*window, error) {
+	w := &window{after: after, upTo: after, accounts: make(map[order.ID]*account)}
+	for len(w.accounts) < r.window {
+		ends, err := r.cfg.Orders.Ends(ctx, w.upTo, min(page, r.window-len(w.accounts)))
+		if err != nil {
+			return nil, unreadable(OrderDatabase, err)
+		}
+		if len(ends) == 0 {
+			w.last = true
+			return w, nil
+		}
+		for _, end := range ends {
+			w.accounts[end.ID] = &account{end: end}
+			r.countOrder(end)
+		}
+		w.upTo = ends[len(ends)-1].ID
+	}
+	return w, nil
+}
+
+func (r *run) countOrder(end orderdb.End) {
+	r.report.Checked.Orders++
+	if end.SettledAt != nil {
+		return
+	}
+	r.inFlight(end)
+	if time.Since(end.CreatedAt) > r.cfg.Grace && len(r.stale) < maxStale {
+		r.stale = append(r.stale, end.ID)
+	}
+}
+
+// followSuspects looks a second time at the orders whose money seems wrong.
+func (r *run) followSuspects(ctx context.Context, accounts map[order.ID]*account) error {
+	maps.DeleteFunc(accounts, func(_ order.ID, a *account) bool {
+		kind, _ := judge(a.end, a.net)
+		return kind == ""
+	})
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		if err := r.follow(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow reads the row, asks the provider, and reads the row again. An order that moved in between is
+// in flight, and proves nothing.
+func (r *run) follow(ctx context.Context, id order.ID) error {
+	if r.full() {
+		return nil
+	}
+	before, err := r.end(ctx, id)
+	if err != nil {
+		return err
+	}
+	net, err := r.cfg.Ledger.Net(ctx, id)
+	if err != nil {
+		return unreadable(PaymentLedger, err)
+	}
+	after, err := r.end(ctx, id)
+	if err != nil {
+		return err
+	}
+	if before.Status != after.Status || (before.SettledAt == nil) != (after.SettledAt == nil) {
+		return nil
+	}
+	if kind, message := judge(after, net); kind != "" {
+		r.violation(kind, string(id), "%s", message)
+	}
+	return nil
+}
+
+// end reads where an order stands; it has no status if there is no row.
+func (r *run) end(ctx context.Context, id order.ID) (orderdb.End, error) {
+	ends, err := r.cfg.Orders.EndsOf(ctx, []order.ID{id})
+	if err != nil || len(ends) == 0 {
+		return orderdb.End{}, unreadable(OrderDatabase, err)
+	}
+	return ends[0], nil
+}
+
+// judge says what is wrong with an order's money. An order that is PENDING, or closed and not settled,
+// is on its way: its charge may be there or not.
+func judge(end orderdb.End, net int64) (kind Kind, message string) {
+	switch {
+	case end.Status == "" && net != 0:
+		return ChargeWithoutOrder, fmt.Sprintf("the provider holds %d for an order that has no row", net)
+	case end.Status.Sold() && net == 0 && end.Total != 0:
+		return NotCharged, fmt.Sprintf("the order is %s, and its total of %d is not charged", end.Status, end.Total)
+	case end.Status.Sold() && net != end.Total:
+		return WrongCharge, fmt.Sprintf("the order is %s with a total of %d, and %d is charged", end.Status, end.Total, net)
+	case end.Status.Closed() && end.SettledAt != nil && net != 0:
+		return ChargedForNothing, fmt.Sprintf("the order is %s and settled, and %d is still charged", end.Status, net)
+	}
+	return "", ""
+}

@@ -1,0 +1,87 @@
+package audit
+
+import (
+	"context"
+	"slices"
+
+	"holdfast/orderdb"
+)
+
+// page is how many rows are read at a time.
+const page = 500
+
+// stock holds both conservation equations against every SKU. Each page is one snapshot, in which they
+// hold exactly, whatever is going on.
+func (r *run) stock(ctx context.Context) error {
+	for after := ""; ; {
+		balances, err := r.cfg.Orders.Balances(ctx, after, page)
+		if err != nil {
+			return unreadable(OrderDatabase, err)
+		}
+		r.report.Checked.SKUs += len(balances)
+		if err := r.unbalanced(ctx, balances); err != nil {
+			return err
+		}
+		r.sightDifferences(ctx, balances)
+		if len(balances) < page {
+			return r.lostStock(ctx)
+		}
+		after = balances[len(balances)-1].SKU
+	}
+}
+
+// unbalanced looks a second time at the SKUs of a page that break an equation.
+func (r *run) unbalanced(ctx context.Context, balances []orderdb.Balance) error {
+	var suspects []string
+	for _, b := range balances {
+		if !balanced(b) && !r.full() {
+			suspects = append(suspects, b.SKU)
+		}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	again, err := r.cfg.Orders.BalancesOf(ctx, suspects)
+	if err != nil {
+		return unreadable(OrderDatabase, err)
+	}
+	for _, b := range again {
+		r.judgeBalance(b)
+	}
+	return nil
+}
+
+func balanced(b orderdb.Balance) bool {
+	return b.OnHand == b.Moved-b.Sold && b.Reserved == b.Held && 0 <= b.Reserved && b.Reserved <= b.OnHand
+}
+
+func (r *run) judgeBalance(b orderdb.Balance) {
+	if b.OnHand != b.Moved-b.Sold {
+		r.violation(OnHandDiffers, b.SKU, "%d units are on hand; %d were moved in and %d sold, which leaves %d",
+			b.OnHand, b.Moved, b.Sold, b.Moved-b.Sold)
+	}
+	if b.Reserved != b.Held {
+		r.violation(ReservedDiffers, b.SKU, "%d units are reserved; PENDING orders hold %d", b.Reserved, b.Held)
+	}
+	if b.Reserved < 0 || b.Reserved > b.OnHand {
+		r.violation(Oversold, b.SKU, "%d units are reserved of %d on hand", b.Reserved, b.OnHand)
+	}
+}
+
+// lostStock finds SKUs whose row somebody deleted, which the equations cannot see.
+func (r *run) lostStock(ctx context.Context) error {
+	lost, err := r.cfg.Orders.LostStock(ctx, page)
+	if err != nil || len(lost) == 0 {
+		return unreadable(OrderDatabase, err)
+	}
+	again, err := r.cfg.Orders.LostStock(ctx, page)
+	if err != nil {
+		return unreadable(OrderDatabase, err)
+	}
+	for _, sku := range again {
+		if slices.Contains(lost, sku) && !r.full() {
+			r.violation(StockLost, sku, "there are stock movements for the SKU, but no stock row")
+		}
+	}
+	return nil
+}

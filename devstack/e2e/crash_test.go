@@ -1,0 +1,211 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/devstack/shop"
+	"holdfast/devstack/stack"
+	"holdfast/internal/child"
+)
+
+// pauseBetweenWipes lets a few dozen orders through in between.
+const pauseBetweenWipes = 50 * time.Millisecond
+
+// TestAStackThatIsStoppedInTheMiddleOfAnOrderFinishesIt restarts on the same data, with an empty Redis.
+func TestAStackThatIsStoppedInTheMiddleOfAnOrderFinishesIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := open(t, func(cfg *stack.Config) { cfg.Data = dir })
+	first.sell(t, "mug", 10)
+	request := shop.Buy("c-1", "tok_slow", "mug", 3)
+	pending, err := first.Place(t.Context(), "k", request, 0)
+	if err != nil || pending.Status != http.StatusAccepted {
+		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
+	}
+	if err := first.Stack.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, func(cfg *stack.Config) { cfg.Data = dir })
+	if answer := second.buy(t, "k", request); answer.Status != http.StatusCreated || answer.ID() != pending.ID() {
+		t.Errorf("answered %d %+v", answer.Status, answer.Problem)
+	}
+	second.quiet(t)
+	second.left(t, "mug", 7)
+	if got := second.netCharges(t)[pending.ID()]; got != 1 {
+		t.Errorf("%d net charges, want 1", got)
+	}
+	if answer := second.buy(t, "k2", shop.Buy("c-2", "tok_ok", "mug", 7)); answer.Status != http.StatusCreated {
+		t.Errorf("stock was not loaded again: %d %+v", answer.Status, answer.Problem)
+	}
+}
+
+func TestAPortInUseNamesThePortAndTheFlag(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	addr := taken.Addr().String()
+	for flag, adapt := range map[string]func(*stack.Config){
+		"--api":      func(c *stack.Config) { c.API = addr },
+		"--temporal": func(c *stack.Config) { c.Temporal = addr },
+		"--ui":       func(c *stack.Config) { c.UI = addr },
+		"--gateway":  func(c *stack.Config) { c.Gateway = addr },
+	} {
+		cfg := stack.Config{Data: filepath.Join(t.TempDir(), "data"), API: free, Temporal: free, UI: free, Gateway: free}
+		adapt(&cfg)
+		_, err := stack.Start(t.Context(), cfg)
+		if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s in use: %v", flag, err)
+		}
+		if _, err := os.Stat(cfg.Data); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s in use: something was started before that was noticed", flag)
+		}
+	}
+}
+
+// TestAKilledStackLosesNothing kills the whole stack with kill -9 at random moments of a sale, and
+// starts it again on its data. Every shopper repeats until he knows how his order ended.
+func TestAKilledStackLosesNothing(t *testing.T) {
+	t.Parallel()
+	const shoppers, units, kills = 120, 80, 3
+	v := newVictim(t)
+	v.start(t)
+	f := shop.New("http://" + v.api)
+	if err := f.SetStock(t.Context(), "drop", units); err != nil {
+		t.Fatal(err)
+	}
+	var confirmed, declined, soldOut, served atomic.Int64
+	group, ctx := errgroup.WithContext(t.Context())
+	for i := range shoppers {
+		method := []string{"tok_ok", "tok_ok", "tok_lost", "tok_declined", "tok_error"}[i%5]
+		group.Go(func() error {
+			answer, err := f.PlaceUntilDefinite(ctx, fmt.Sprintf("k-%d", i), shop.Buy(fmt.Sprintf("c-%d", i), method, "drop", 1))
+			if err != nil {
+				return err
+			}
+			served.Add(1)
+			switch answer.Status {
+			case http.StatusCreated:
+				confirmed.Add(1)
+			case http.StatusPaymentRequired:
+				declined.Add(1)
+			case http.StatusConflict:
+				soldOut.Add(1)
+			default:
+				return fmt.Errorf("answered %d %+v", answer.Status, answer.Problem)
+			}
+			return nil
+		})
+	}
+	for range kills {
+		before := served.Load()
+		moment := time.After(rand.N(400 * time.Millisecond))
+		<-moment
+		v.kill()
+		v.start(t)
+		t.Logf("killed and started again; %d of %d shoppers served, %d before", served.Load(), shoppers, before)
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	v.kill() // also with nothing in flight
+	v.start(t)
+	front := shopFront{nil, f}
+	front.quiet(t)
+	front.left(t, "drop", units-confirmed.Load())
+	if confirmed.Load()+declined.Load()+soldOut.Load() != shoppers || confirmed.Load() > units {
+		t.Errorf("%d confirmed, %d declined, %d sold out of %d for %d units", confirmed.Load(), declined.Load(), soldOut.Load(), shoppers, units)
+	}
+}
+
+// victim is a stack in a process of its own.
+type victim struct {
+	proc *child.Process
+	dir  string
+	api  string
+	args []string
+}
+
+func newVictim(t *testing.T) *victim {
+	t.Helper()
+	v := &victim{dir: t.TempDir()}
+	v.args = append(v.args, filepath.Join(v.dir, "data"))
+	for range 4 {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.args = append(v.args, listener.Addr().String())
+		_ = listener.Close()
+	}
+	v.api = v.args[1]
+	t.Cleanup(v.kill)
+	return v
+}
+
+// start starts the stack and waits until its API is ready.
+func (v *victim) start(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(v.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join(v.args, ","))
+	cmd.Stdout, cmd.Stderr = log, log
+	if v.proc, err = child.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for !v.ready(ctx) {
+		select {
+		case <-ctx.Done():
+			t.Fatal("the stack is not ready after a minute")
+		case <-v.proc.Done():
+			text, _ := os.ReadFile(log.Name())
+			t.Fatalf("the stack ended: %v\n%s", v.proc.Err(), text)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (v *victim) ready(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+v.api+"/readyz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+func (v *victim) kill() {
+	if v.proc != nil {
+		v.proc.Kill()
+	}
+}

@@ -1,0 +1,160 @@
+// Package e2e_test plays whole sales against the whole stack, through HTTP, and asks the audit.
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"holdfast/devstack/shop"
+	"holdfast/devstack/stack"
+	"holdfast/order"
+)
+
+const free = "127.0.0.1:0"
+
+// shopFront is a stack with a shopper in front of it.
+type shopFront struct {
+	*stack.Stack
+	*shop.Client
+}
+
+// open starts a stack that is stopped with the test. Only what goes wrong is logged.
+func open(t *testing.T, adapt ...func(*stack.Config)) shopFront {
+	t.Helper()
+	cfg := stack.Config{
+		Data: t.TempDir(), API: free, Temporal: free, UI: free, Gateway: free,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
+	}
+	for _, a := range adapt {
+		a(&cfg)
+	}
+	return start(t, cfg)
+}
+
+func start(t *testing.T, cfg stack.Config) shopFront {
+	t.Helper()
+	s, err := stack.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return shopFront{s, shop.New(s.APIURL())}
+}
+
+// sell puts units of a SKU up for sale.
+func (f shopFront) sell(t *testing.T, sku string, units int64) {
+	t.Helper()
+	if err := f.SetStock(t.Context(), sku, units); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// buy places an order and repeats it until it has ended.
+func (f shopFront) buy(t *testing.T, key string, r shop.Request) shop.Answer {
+	t.Helper()
+	answer, err := f.PlaceUntilDefinite(t.Context(), key, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// netCharges counts each order's charges less its reversals in the provider's ledger.
+func (f shopFront) netCharges(t *testing.T) map[order.ID]int {
+	t.Helper()
+	entries, err := f.Ledger(t.Context(), f.GatewayURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := make(map[order.ID]int)
+	for _, e := range entries {
+		if e.Kind == "charge" {
+			net[e.Reference]++
+		} else {
+			net[e.Reference]--
+		}
+	}
+	return net
+}
+
+func (f shopFront) left(t *testing.T, sku string, want int64) {
+	t.Helper()
+	s, err := f.Stock(t.Context(), sku)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Available != want || s.Reserved != 0 {
+		t.Errorf("%s: %d available and %d reserved, want %d and 0", sku, s.Available, s.Reserved, want)
+	}
+}
+
+// quiet waits until nothing is in flight, and then has the promises proved.
+func (f shopFront) quiet(t *testing.T) {
+	t.Helper()
+	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		report, err := f.Audit(deadline)
+		switch {
+		case err == nil && !report.Holds:
+			t.Fatalf("the audit does not hold: %+v", report.Violations)
+		case err == nil && report.InFlight == 0:
+			return
+		case deadline.Err() != nil:
+			t.Fatalf("not quiet after a minute: %+v, %v", report, err)
+		}
+		pause(deadline, 50*time.Millisecond)
+	}
+}
+
+// pause paces a loop that watches something.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (f shopFront) temporal(t *testing.T) client.Client {
+	t.Helper()
+	c, err := client.Dial(client.Options{HostPort: f.TemporalAddr(), Namespace: stack.Namespace, Logger: nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// The test binary can be a stack itself, to be killed: see crash_test.go.
+const childVariable = "HOLDFAST_E2E_STACK"
+
+func TestMain(m *testing.M) {
+	if addresses := os.Getenv(childVariable); addresses != "" {
+		os.Exit(beStack(addresses))
+	}
+	os.Exit(m.Run())
+}
+
+// beStack runs a stack until the process is killed. The addresses are those of data, API, Temporal,
+// Web UI and gateway, separated by commas.
+func beStack(addresses string) int {
+	a := strings.Split(addresses, ",")
+	_, err := stack.Start(context.Background(), stack.Config{Data: a[0], API: a[1], Temporal: a[2], UI: a[3], Gateway: a[4]})
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	select {}
+}
+

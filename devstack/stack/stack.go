@@ -1,0 +1,207 @@
+// Package stack runs all of holdfast and all that it needs in one process: a Temporal server with its
+// Web UI, Redis, an order database, the sandbox payment provider, api and worker. Each server can be a
+// real one instead. Only the programs and tests of the devstack module import it.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"go.temporal.io/sdk/client"
+
+	"holdfast/app"
+	"holdfast/config"
+	"holdfast/devstack/temporalserver"
+	"holdfast/metrics"
+	"holdfast/orderdb"
+	"holdfast/payment/sandbox"
+	"holdfast/workflows"
+)
+
+// Namespace is the Temporal namespace of the embedded stack.
+const Namespace = "default"
+
+// Config says where the stack listens and which servers are real ones. All addresses are HOST:PORT;
+// port 0 takes a free one.
+type Config struct {
+	Data     string // the directory that keeps all state; made if absent
+	API      string
+	Temporal string
+	UI       string
+	Gateway  string
+	// Redis, MySQL (a DSN) and TemporalAddress are real servers to use; empty runs embedded ones.
+	Redis           string
+	MySQL           string
+	TemporalAddress string
+	// InfraOnly leaves api and worker to be started as processes of their own; Env tells them how.
+	InfraOnly bool
+	// Log takes what is worth knowing; nil drops it.
+	Log *slog.Logger
+}
+
+// Stack is a stack that runs.
+type Stack struct {
+	cfg      Config
+	log      *slog.Logger
+	temporal *temporalserver.Server // nil if a real one is used
+	redis    *redisServer           // nil if a real one is used
+	gateway  *sandbox.Server
+	api      *app.API    // nil with InfraOnly
+	worker   *app.Worker // nil with InfraOnly
+	closers  []func() error
+}
+
+// Start starts everything and returns once the API answers. The error of a port in use names the port
+// and the flag.
+func Start(ctx context.Context, cfg Config) (s *Stack, err error) {
+	s = &Stack{cfg: cfg, log: cfg.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	if err := cfg.portsFree(ctx); err != nil {
+		return s, err
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return s, fmt.Errorf("make the data directory: %w", err)
+	}
+	for _, start := range []func(context.Context) error{
+		s.startTemporal, s.startRedis, s.migrate, s.startGateway, s.startPrograms,
+	} {
+		if err := start(ctx); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Stack) startTemporal(ctx context.Context) (err error) {
+	if s.cfg.TemporalAddress != "" {
+		return nil
+	}
+	s.temporal, err = temporalserver.Start(ctx, temporalserver.Config{
+		Dir: s.cfg.Data, Frontend: s.cfg.Temporal, UI: s.cfg.UI, Namespace: Namespace,
+		SearchAttributes: workflows.SearchAttributes(), Logger: s.log.With("program", "temporal"),
+	})
+	if err != nil {
+		return fmt.Errorf("start Temporal: %w", err)
+	}
+	s.closers = append(s.closers, func() error { s.temporal.Stop(); return nil })
+	return nil
+}
+
+func (s *Stack) startRedis(context.Context) (err error) {
+	if s.cfg.Redis != "" {
+		return nil
+	}
+	if s.redis, err = startRedis(); err != nil {
+		return fmt.Errorf("start Redis: %w", err)
+	}
+	s.closers = append(s.closers, s.redis.stop)
+	return nil
+}
+
+// migrate is what an operator does for a real database with `starter migrate`.
+func (s *Stack) migrate(ctx context.Context) (err error) {
+	var db *orderdb.DB
+	if s.cfg.MySQL != "" {
+		db, err = orderdb.OpenMySQL(s.cfg.MySQL, 2)
+	} else {
+		db, err = orderdb.OpenSQLite(s.sqlitePath())
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = db.Migrate(ctx)
+	return errors.Join(err, db.Disconnect())
+}
+
+func (s *Stack) sqlitePath() string { return filepath.Join(s.cfg.Data, "orders.db") }
+
+func (s *Stack) startGateway(ctx context.Context) error {
+	s.gateway = sandbox.New(sandbox.Config{
+		Addr: s.cfg.Gateway, Journal: filepath.Join(s.cfg.Data, "ledger.jsonl"), Logger: s.log.With("program", "gateway"),
+	})
+	if err := s.gateway.Start(ctx); err != nil {
+		return fmt.Errorf("start the sandbox payment provider: %w", err)
+	}
+	s.closers = append(s.closers, func() error { return s.gateway.Stop(context.WithoutCancel(ctx)) })
+	return nil
+}
+
+// startPrograms starts api and worker on one Temporal client, so that orders start eagerly.
+func (s *Stack) startPrograms(ctx context.Context) error {
+	if s.cfg.InfraOnly {
+		return nil
+	}
+	cfg, err := config.LoadFrom(s.Env())
+	if err != nil {
+		return err
+	}
+	registry := metrics.NewRegistry()
+	temporal, hangUp, err := app.DialTemporal(ctx, client.Options{HostPort: s.TemporalAddr(), Namespace: Namespace},
+		registry, s.log.With("program", "sdk"))
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, hangUp)
+	stop := func(program app.Program) func() error {
+		return func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+			defer cancel()
+			return program.Stop(ctx)
+		}
+	}
+	s.worker, err = app.NewWorker(ctx, app.Options{Config: cfg, Log: s.log.With("program", "worker"), Registry: registry, Temporal: temporal})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, stop(s.worker))
+	if err := s.worker.Start(ctx); err != nil {
+		return err
+	}
+	s.api, err = app.NewAPI(ctx, app.Options{Config: cfg, Log: s.log.With("program", "api"), Temporal: temporal})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, stop(s.api))
+	return s.api.Start(ctx)
+}
+
+// Env is the environment in which api, worker and starter find this stack.
+func (s *Stack) Env() map[string]string {
+	env := map[string]string{
+		"TEMPORAL_ADDRESS":          s.TemporalAddr(),
+		"TEMPORAL_NAMESPACE":        Namespace,
+		"HOLDFAST_API_ADDR":         s.cfg.API,
+		"HOLDFAST_WORKER_ADDR":      "127.0.0.1:0",
+		"HOLDFAST_REDIS_ADDRS":      s.RedisAddr(),
+		"HOLDFAST_PAYMENT_URL":      s.gateway.URL(),
+		"HOLDFAST_SHUTDOWN_TIMEOUT": "5s", // Ctrl-C of a developer's stack is answered within seconds
+		"HOLDFAST_LOG_LEVEL":        "WARN",
+	}
+	if s.cfg.MySQL != "" {
+		env["HOLDFAST_MYSQL_DSN"] = s.cfg.MySQL
+	} else {
+		env["HOLDFAST_SQLITE_PATH"] = s.sqlitePath()
+	}
+	return env
+}
+
+// Stop stops everything, what was started last first. It may be called twice.
+func (s *Stack) Stop() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
