@@ -27,23 +27,23 @@ type Activities struct {
 	KeyMemory time.Duration
 }
 
-// Step names an activity by its wire name together with the types it takes and answers, so that
-// workflows cannot mix them up.
-type Step[In, Out any] struct{ Name string }
+// Step is an activity's wire name together with the types it takes and answers, so that workflows
+// cannot mix them up, and what it does in words for people.
+type Step[In, Out any] struct{ Name, Doing string }
 
 // The steps and their undos. Changing a name breaks running workflows.
 var (
-	Reserve = Step[order.Order, order.Reservation]{"Reserve"}
-	Open    = Step[order.Opening, order.Row]{"Open"}
-	Charge  = Step[order.Charging, order.Payment]{"Charge"}
-	Commit  = Step[order.Key, order.Row]{"Commit"}
+	Reserve = Step[order.Order, order.Reservation]{"Reserve", "Reserving the units in Redis"}
+	Open    = Step[order.Opening, order.Row]{"Open", "Opening the order and holding its units in MySQL"}
+	Charge  = Step[order.Charging, order.Payment]{"Charge", "Charging the customer"}
+	Commit  = Step[order.Key, order.Row]{"Commit", "Paid: committing the sale to MySQL"}
 
-	Close   = Step[order.Closing, order.Row]{"Close"}
-	Reverse = Step[order.ID, order.ID]{"Reverse"}
-	Release = Step[order.Releasing, order.Verdict]{"Release"}
-	Settle  = Step[order.Key, order.Row]{"Settle"}
+	Close   = Step[order.Closing, order.Row]{"Close", "Undoing: closing the order in MySQL"}
+	Reverse = Step[order.ID, order.ID]{"Reverse", "Undoing: reversing the charge"}
+	Release = Step[order.Releasing, order.Verdict]{"Release", "Undoing: releasing the units in Redis"}
+	Settle  = Step[order.Key, order.Row]{"Settle", "Undone: noting that nothing is owed any more"}
 
-	Attend = Step[order.Attention, order.Row]{"Attend"}
+	Attend = Step[order.Attention, order.Row]{"Attend", "Noting on the order whether it needs a person"}
 )
 
 // Register makes every step known to a worker.

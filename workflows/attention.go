@@ -37,7 +37,7 @@ func attend(ctx workflow.Context, reason string) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: patientTry,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: patientPause},
-		Summary:             "notes on the order's row whether it needs a person",
+		Summary:             activities.Attend.Doing,
 	})
 	key, _ := ctx.Value(carriedKey{}).(order.Key)
 	return workflow.ExecuteActivity(ctx, activities.Attend.Name, []order.Attention{{Key: key, Reason: reason}})

@@ -23,7 +23,6 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	ctx = carrying(ctx, o)
 	undo := newUndo(ctx, o)
 
-	tell(ctx, "Reserving the units in Redis.")
 	undo.mayBeReserved()
 	reservation, err := step(ctx, activities.Reserve, o)
 	switch {
@@ -34,7 +33,6 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	}
 	undo.reservedAs(reservation)
 
-	tell(ctx, "Opening the order and holding its units in MySQL.")
 	row, err := step(ctx, activities.Open, order.Opening{Order: o, Reservation: reservation, WorkflowID: undo.workflowID})
 	switch {
 	case err != nil:
@@ -47,7 +45,6 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 		return undo.settle(ctx, row)
 	}
 
-	tell(ctx, "Charging "+o.Total().String()+".")
 	undo.mayBeCharged()
 	payment, err := step(ctx, activities.Charge, order.Charging{Order: o, OpenedAt: row.CreatedAt, First: row.Changed})
 	switch {
@@ -58,7 +55,6 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 		return undo.all(ctx, order.Rejected, order.ReasonPaymentDeclined, payment.Reason)
 	}
 
-	tell(ctx, "Paid. Committing the sale to MySQL.")
 	row, err = step(ctx, activities.Commit, o.Key())
 	switch {
 	case err != nil:

@@ -35,7 +35,9 @@ const (
 // the Web UI shows with its last failure. The error is a cancellation, or a failure that no repeat can
 // mend.
 func step[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In) (Out, error) {
+	tell(ctx, s.Doing+".")
 	fast := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		Summary:                s.Doing,
 		ScheduleToCloseTimeout: fastBudget,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: 20 * time.Millisecond, BackoffCoefficient: 2, MaximumAttempts: fastTries,
@@ -53,19 +55,21 @@ func step[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In) 
 
 // patiently repeats the step until it is decided, and asks for a person when that takes long.
 func patiently[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In, cause error) (Out, error) {
-	tell(ctx, fmt.Sprintf("%s has no answer yet (%s). It is repeated until it has one; the pending activity shows the last failure.",
-		s.Name, rootMessage(cause)))
+	tell(ctx, fmt.Sprintf("%s. No answer yet: %s. It is repeated until there is one; the pending activity shows the last failure.",
+		s.Doing, rootMessage(cause)))
 	patient := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: patientTry,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: patientPause,
 		},
 		WaitForCancellation: true, // an undo must not overtake its step while that still runs
-		Summary:             s.Name + ", until it has an answer",
+		Summary:             s.Doing + ", until there is an answer",
 	})
 	future := workflow.ExecuteActivity(patient, s.Name, []In{in})
 	timerCtx, stopTimer := workflow.WithCancel(ctx)
-	timer := workflow.NewTimerWithOptions(timerCtx, attentionAfter, workflow.TimerOptions{Summary: "asks for a person if " + s.Name + " has no answer by then"})
+	timer := workflow.NewTimerWithOptions(timerCtx, attentionAfter, workflow.TimerOptions{
+		Summary: "asks for a person if " + s.Name + " has no answer by then",
+	})
 	workflow.NewSelector(ctx).
 		AddFuture(future, func(workflow.Future) { stopTimer() }).
 		AddFuture(timer, func(workflow.Future) {}).

@@ -50,7 +50,6 @@ func (u *undo) after(ctx workflow.Context, cause error) (Result, error) {
 // all closes the order and undoes what its row then says is to be undone.
 func (u *undo) all(ctx workflow.Context, status order.Status, reason order.Reason, detail string) (Result, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	tell(ctx, "Undoing: closing the order as "+string(status)+".")
 	row, err := step(ctx, activities.Close, order.Closing{
 		Order: u.order, Status: status, Reason: reason, Detail: detail, WorkflowID: u.workflowID,
 	})
@@ -70,13 +69,11 @@ func (u *undo) all(ctx workflow.Context, status order.Status, reason order.Reaso
 func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if u.owesReversal(row) {
-		tell(ctx, "Undoing: reversing the charge.")
 		if _, err := step(ctx, activities.Reverse, u.order.ID); err != nil {
 			return Result{}, err
 		}
 	}
 	if u.reserved || !row.Settled {
-		tell(ctx, "Undoing: releasing the units in Redis.")
 		if _, err := step(ctx, activities.Release, order.Releasing{Order: u.order, Held: row.Held}); err != nil {
 			return Result{}, err
 		}
