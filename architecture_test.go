@@ -14,11 +14,11 @@ import (
 
 // goPackage is what `go list -json` says of a package.
 type goPackage struct {
-	ImportPath string
-	Name       string
-	Doc        string
-	GoFiles    []string // without tests
-	Imports    []string
+	ImportPath string   `json:"ImportPath"`
+	Name       string   `json:"Name"`
+	Doc        string   `json:"Doc"`
+	GoFiles    []string `json:"GoFiles"` // without tests
+	Imports    []string `json:"Imports"`
 }
 
 func listPackages(t *testing.T) []goPackage {
@@ -52,11 +52,17 @@ var onlyImports = []struct {
 	why     string
 }{
 	{"holdfast/order", nil, "the domain depends on nothing"},
-	{"holdfast/workflows", []string{"holdfast/order", "holdfast/activities", "go.temporal.io"},
-		"a workflow must be deterministic, so it reaches the world only through the names of steps"},
+	{
+		"holdfast/workflows",
+		[]string{"holdfast/order", "holdfast/activities", "go.temporal.io"},
+		"a workflow must be deterministic, so it reaches the world only through the names of steps",
+	},
 	{"holdfast/payment/sandbox", nil, "the provider is somebody else's system: it shares no code with its client"},
-	{"holdfast/metrics", []string{"github.com/prometheus", "go.opentelemetry.io/otel", "go.temporal.io/sdk"},
-		"each package owns its own series, so the registry knows none of them"},
+	{
+		"holdfast/metrics",
+		[]string{"github.com/prometheus", "go.opentelemetry.io/otel", "go.temporal.io/sdk"},
+		"each package owns its own series, so the registry knows none of them",
+	},
 	{"holdfast/config", []string{"github.com/caarlos0/env"}, "configuration is read, not acted on"},
 }
 
@@ -66,8 +72,11 @@ var mayImport = []struct {
 	importers []string
 	why       string
 }{
-	{"holdfast/config", []string{"holdfast/app", "holdfast/api", "holdfast/worker", "holdfast/starter"},
-		"everything else is given what it needs"},
+	{
+		"holdfast/config",
+		[]string{"holdfast/app", "holdfast/api", "holdfast/worker", "holdfast/starter"},
+		"everything else is given what it needs",
+	},
 	{"holdfast/app", []string{"holdfast/api", "holdfast/worker"}, "only programs put the whole together"},
 	{"holdfast/payment/sandbox", []string{"holdfast/payment/sandbox"}, "the product never links a simulator"},
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},

@@ -52,10 +52,10 @@ func runUntil[P Program](ctx context.Context, restore func(), cfg config.Config,
 	}
 	err = program.Start(ctx)
 	if err == nil {
-		log.Info("started", "address", program.Addr())
+		log.InfoContext(ctx, "started", "address", program.Addr())
 		select {
 		case <-ctx.Done():
-			log.Info("stopping")
+			log.InfoContext(ctx, "stopping")
 		case err = <-program.Failed():
 		}
 	}

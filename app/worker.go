@@ -78,9 +78,11 @@ func (w *Worker) routes() http.Handler {
 			err = w.orders.Ping(r.Context())
 		}
 		if err != nil {
-			w.log.Warn("not ready", "error", err)
+			w.log.WarnContext(r.Context(), "not ready", "error", err)
 			http.Error(rw, "not ready: Temporal or the order database does not answer", http.StatusServiceUnavailable)
+			return
 		}
+		rw.WriteHeader(http.StatusOK)
 	})
 	return mux
 }

@@ -38,7 +38,7 @@ func command() *cobra.Command {
 payment provider, the API and a worker in one process, until Ctrl-C. All state is kept in --data.
 
 Use a real server instead of an embedded one with --redis, --mysql or --temporal-address.`,
-		Example: `  devstack
+		Example: `  devstack --data .holdfast
   devstack --mysql 'holdfast:secret@tcp(127.0.0.1:3306)/holdfast' --redis 127.0.0.1:6379
   devstack --infra-only     # then start api and worker yourself, with the variables it prints`,
 		Args:          cobra.NoArgs,
@@ -83,8 +83,12 @@ func announce(out io.Writer, s *stack.Stack, infraOnly bool) {
 	}
 	_, _ = fmt.Fprint(out, "ready:")
 	for _, place := range []struct{ name, address string }{
-		{"api", s.APIURL()}, {"web-ui", s.UIURL()}, {"temporal", s.TemporalAddr()}, {"payment-provider", s.GatewayURL()},
-		{"redis", s.RedisAddr()}, {"worker-metrics", s.MetricsURL()},
+		{"api", s.APIURL()},
+		{"web-ui", s.UIURL()},
+		{"temporal", s.TemporalAddr()},
+		{"payment-provider", s.GatewayURL()},
+		{"redis", s.RedisAddr()},
+		{"worker-metrics", s.MetricsURL()},
 	} {
 		if place.address != "" {
 			_, _ = fmt.Fprintf(out, " %s=%s", place.name, place.address)

@@ -21,6 +21,8 @@ const (
 
 // Failure is an error with its class. It crosses process borders as the reason why a step has no
 // outcome for an order, so it carries words, not a chain of errors.
+//
+//nolint:errname // an outcome's failure in the first place, and an error besides
 type Failure struct {
 	Class   Class  `json:"class"`
 	Message string `json:"message"`

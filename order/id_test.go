@@ -24,9 +24,20 @@ func TestNoOtherCustomerOrKeyIsTheSameOrder(t *testing.T) {
 	t.Parallel()
 	// Without the length of each field most of these would be digested as the same bytes.
 	requests := [][2]string{
-		{"ab", "c"}, {"a", "bc"}, {"abc", ""}, {"", "abc"}, {"a", "b\x00c"}, {"a\x00b", "c"},
-		{"c", "ab"}, {"AB", "c"}, {"ab ", "c"}, {"ab", " c"}, {"", ""},
-		{"a", strings.Repeat("b", 255)}, {"a", strings.Repeat("b", 256)}, {"ab", strings.Repeat("b", 254)},
+		{"ab", "c"},
+		{"a", "bc"},
+		{"abc", ""},
+		{"", "abc"},
+		{"a", "b\x00c"},
+		{"a\x00b", "c"},
+		{"c", "ab"},
+		{"AB", "c"},
+		{"ab ", "c"},
+		{"ab", " c"},
+		{"", ""},
+		{"a", strings.Repeat("b", 255)},
+		{"a", strings.Repeat("b", 256)},
+		{"ab", strings.Repeat("b", 254)},
 	}
 	seen := map[order.ID][2]string{}
 	for _, r := range requests {

@@ -43,8 +43,11 @@ func New(customerID, idempotencyKey string, currency Currency, paymentMethod str
 	problems := checkIdempotencyKey(idempotencyKey)
 	merged, lineProblems := mergeLines(lines)
 	o.Lines = merged
+	problems = append(problems, o.checkFields()...)
 	problems = append(problems, lineProblems...)
-	problems = append(problems, o.check()...)
+	if len(lineProblems) == 0 {
+		problems = append(problems, o.checkLines()...)
+	}
 	if len(problems) > 0 {
 		return Order{}, &ValidationError{Problems: problems}
 	}
@@ -63,8 +66,10 @@ func mergeLines(lines []Line) ([]Line, []Problem) {
 		}
 		seen, again := bySKU[line.SKU]
 		if again && seen.UnitPrice != line.UnitPrice {
-			problems = append(problems, Problem{Field: lineField(i) + ".unit_price",
-				Message: "the SKU " + line.SKU + " stands in another line at another price"})
+			problems = append(problems, Problem{
+				Field:   lineField(i) + ".unit_price",
+				Message: "the SKU " + line.SKU + " stands in another line at another price",
+			})
 			continue
 		}
 		line.Quantity += seen.Quantity

@@ -51,7 +51,7 @@ func invalid(field, message string) error {
 // Validate checks that the order is in normal form and within the limits. The error is a
 // *ValidationError.
 func (o Order) Validate() error {
-	problems := o.check()
+	problems := append(o.checkFields(), o.checkLines()...)
 	for i, line := range o.Lines {
 		problems = append(problems, line.check(lineField(i))...)
 		if i > 0 && o.Lines[i-1].SKU >= line.SKU {
@@ -67,8 +67,7 @@ func (o Order) Validate() error {
 	return nil
 }
 
-// check covers what concerns the order as a whole, lines already merged.
-func (o Order) check() []Problem {
+func (o Order) checkFields() []Problem {
 	var problems []Problem
 	add := func(field, message string) { problems = append(problems, Problem{field, message}) }
 	if !customerShape.MatchString(o.CustomerID) {
@@ -80,19 +79,28 @@ func (o Order) check() []Problem {
 	if !paymentShape.MatchString(o.PaymentMethod) {
 		add("payment_method", "must be 1 to 128 characters of A-Z, a-z, 0-9 and . _ -, the first a letter or digit")
 	}
+	return problems
+}
+
+// checkLines covers what concerns the lines together, once they are merged and each is right by itself.
+func (o Order) checkLines() []Problem {
+	var problems []Problem
+	add := func(format string, args ...any) {
+		problems = append(problems, Problem{"lines", fmt.Sprintf(format, args...)})
+	}
 	if len(o.Lines) == 0 {
-		add("lines", "must have at least one line")
+		add("must have at least one line")
 	}
 	if len(o.Lines) > MaxLines {
-		add("lines", fmt.Sprintf("must have at most %d different SKUs", MaxLines))
+		add("must have at most %d different SKUs", MaxLines)
 	}
 	for _, line := range o.Lines {
 		if line.Quantity > MaxQuantity {
-			add("lines", fmt.Sprintf("asks for more than %d units of %s in all", MaxQuantity, line.SKU))
+			add("asks for more than %d units of %s in all", MaxQuantity, line.SKU)
 		}
 	}
 	if o.totalOverflows() {
-		add("lines", fmt.Sprintf("total more than %d minor units", MaxAmount))
+		add("total more than %d minor units", MaxAmount)
 	}
 	return problems
 }

@@ -171,7 +171,7 @@ func (v *victim) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(self)
+	cmd := exec.CommandContext(context.Background(), self) // it is killed, or dies with this process
 	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join(v.args, ","))
 	cmd.Stdout, cmd.Stderr = log, log
 	if v.proc, err = child.Start(cmd); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
+	"holdfast/internal/testserver"
 	"holdfast/order"
 )
 
@@ -143,7 +144,7 @@ func TestMain(m *testing.M) {
 	if addresses := os.Getenv(childVariable); addresses != "" {
 		os.Exit(beStack(addresses))
 	}
-	os.Exit(m.Run())
+	testserver.Main(m)
 }
 
 // beStack runs a stack until the process is killed. The addresses are those of data, API, Temporal,
@@ -157,4 +158,3 @@ func beStack(addresses string) int {
 	}
 	select {}
 }
-

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"holdfast/internal/child"
@@ -40,11 +39,11 @@ func Start(ctx context.Context, dir, name string, env map[string]string, logs st
 		return nil, err
 	}
 	p := &Program{name: name, addr: addr}
-	p.log, err = os.OpenFile(filepath.Join(logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	p.log, err = os.OpenFile(filepath.Join(logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the caller's own directory
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(dir, name)) //nolint:noctx // it is stopped by signals, not by a context
+	cmd := exec.Command(filepath.Join(dir, name)) //nolint:noctx,gosec // the project's own executable, which is ended by signals and not by a context
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	for variable, value := range env {
 		cmd.Env = append(cmd.Env, variable+"="+value)
@@ -74,7 +73,7 @@ func (p *Program) Kill() {
 
 // Stop asks it to end, as an operator does, and returns once it is gone.
 func (p *Program) Stop() error {
-	err := p.proc.Stop(syscall.SIGTERM, 30*time.Second)
+	err := p.proc.Stop(30 * time.Second)
 	_ = p.log.Close()
 	return err
 }

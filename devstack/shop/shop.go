@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -127,10 +128,16 @@ func (c *Client) PlaceUntilDefinite(ctx context.Context, key string, r Request) 
 		}
 		select {
 		case <-ctx.Done():
-			return answer, fmt.Errorf("order %s under key %s: %w (last answer %d %s, %v)", answer.ID(), key, ctx.Err(), answer.Status, answer.Problem.Detail, err)
+			return answer, errors.Join(fmt.Errorf("order under key %s has no end yet, last answer %d %s: %w",
+				key, answer.Status, answer.Problem.Detail, ctx.Err()), err)
 		case <-time.After(min(max(answer.RetryAfter, pause), time.Second)):
 		}
 	}
+}
+
+// SetStock creates a SKU.
+func (c *Client) SetStock(ctx context.Context, sku string, onHand int64) error {
+	return c.call(ctx, http.MethodPut, c.API+"/v1/stock/"+sku, map[string]int64{"on_hand": onHand}, nil)
 }
 
 // Stock is the units of a SKU.
@@ -141,19 +148,16 @@ type Stock struct {
 	Available int64  `json:"available"`
 }
 
-// SetStock creates a SKU.
-func (c *Client) SetStock(ctx context.Context, sku string, onHand int64) error {
-	return c.call(ctx, http.MethodPut, c.API+"/v1/stock/"+sku, map[string]int64{"on_hand": onHand}, nil)
-}
-
 // Stock reads the units of a SKU.
 func (c *Client) Stock(ctx context.Context, sku string) (s Stock, err error) {
-	return s, c.call(ctx, http.MethodGet, c.API+"/v1/stock/"+sku, nil, &s)
+	err = c.call(ctx, http.MethodGet, c.API+"/v1/stock/"+sku, nil, &s)
+	return s, err
 }
 
 // Get reads an order.
 func (c *Client) Get(ctx context.Context, id order.ID) (o Order, err error) {
-	return o, c.call(ctx, http.MethodGet, c.API+"/v1/orders/"+string(id), nil, &o)
+	err = c.call(ctx, http.MethodGet, c.API+"/v1/orders/"+string(id), nil, &o)
+	return o, err
 }
 
 // Audit is whether the promises hold, and where not.
@@ -169,7 +173,8 @@ type Audit struct {
 
 // Audit has the API prove the promises.
 func (c *Client) Audit(ctx context.Context) (a Audit, err error) {
-	return a, c.call(ctx, http.MethodGet, c.API+"/v1/audit", nil, &a)
+	err = c.call(ctx, http.MethodGet, c.API+"/v1/audit", nil, &a)
+	return a, err
 }
 
 // Entry is a line of the payment provider's ledger.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.temporal.io/sdk/client"
 
@@ -94,7 +95,7 @@ func (s *Stack) startTemporal(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("start Temporal: %w", err)
 	}
-	s.closers = append(s.closers, func() error { s.temporal.Stop(); return nil })
+	s.closers = append(s.closers, func() error { s.temporal.Stop(); return nil }) //nolint:contextcheck // it stops however its start ended
 	return nil
 }
 
@@ -199,8 +200,8 @@ func (s *Stack) Env() map[string]string {
 // Stop stops everything, what was started last first. It may be called twice.
 func (s *Stack) Stop() error {
 	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
+	for _, closer := range slices.Backward(s.closers) {
+		errs = append(errs, closer())
 	}
 	s.closers = nil
 	return errors.Join(errs...)

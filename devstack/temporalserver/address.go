@@ -1,9 +1,11 @@
 package temporalserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"syscall"
 )
@@ -29,14 +31,14 @@ type listeners struct {
 	ui       net.Listener // nil without a Web UI
 }
 
-func listen(frontend, ui string) (l listeners, err error) {
-	if l.frontend, err = bind("Temporal frontend", frontend); err != nil {
+func listen(ctx context.Context, frontend, ui string) (l listeners, err error) {
+	if l.frontend, err = bind(ctx, "Temporal frontend", frontend); err != nil {
 		return l, err
 	}
 	if ui == "" {
 		return l, nil
 	}
-	if l.ui, err = bind("Temporal Web UI", ui); err != nil {
+	if l.ui, err = bind(ctx, "Temporal Web UI", ui); err != nil {
 		l.close()
 	}
 	return l, err
@@ -50,8 +52,8 @@ func (l listeners) close() {
 	}
 }
 
-func bind(what, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+func bind(ctx context.Context, what, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, &AddrInUseError{Addr: addr, What: what}
@@ -61,37 +63,42 @@ func bind(what, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// bound is where a TCP listener listens.
+func bound(l net.Listener) netip.AddrPort { return netip.MustParseAddrPort(l.Addr().String()) }
+
 // local is how a client on this machine reaches a listener, which may have been told to take all addresses.
 func local(l net.Listener) string {
-	addr := l.Addr().(*net.TCPAddr)
-	if addr.IP.IsUnspecified() {
-		return net.JoinHostPort(loopback, strconv.Itoa(addr.Port))
+	addr := bound(l)
+	if addr.Addr().IsUnspecified() {
+		return loopbackAt(int(addr.Port()))
 	}
 	return addr.String()
 }
 
+func loopbackAt(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+
 // freePort finds a loopback port for a part of the server that can only be told a number.
-func freePort() (int, error) {
-	l, err := bind("a part of the Temporal server", net.JoinHostPort(loopback, "0"))
+func freePort(ctx context.Context) (int, error) {
+	l, err := bind(ctx, "a part of the Temporal server", loopbackAt(0))
 	if err != nil {
 		return 0, err
 	}
-	return letGo(l)
+	return int(bound(l).Port()), letGo(ctx, l)
 }
 
 // letGo closes a listener so that its port can be bound again by number, yet is not handed out by the
 // system to another program, or another test, that asks for just any port. A connection closed from the
 // listening side leaves the port in TIME_WAIT for a minute, which has exactly that effect.
-func letGo(l net.Listener) (port int, err error) {
+func letGo(ctx context.Context, l net.Listener) error {
 	defer l.Close()
-	client, err := net.Dial("tcp", local(l))
+	client, err := new(net.Dialer).DialContext(ctx, "tcp", local(l))
 	if err != nil {
-		return 0, fmt.Errorf("reserve %s: %w", l.Addr(), err)
+		return fmt.Errorf("reserve %s: %w", l.Addr(), err)
 	}
 	defer client.Close()
 	conn, err := l.Accept()
 	if err != nil {
-		return 0, fmt.Errorf("reserve %s: %w", l.Addr(), err)
+		return fmt.Errorf("reserve %s: %w", l.Addr(), err)
 	}
-	return l.Addr().(*net.TCPAddr).Port, conn.Close()
+	return conn.Close()
 }

@@ -23,9 +23,7 @@ func BenchmarkEmptyWorkflow(b *testing.B) {
 	cfg := config(b.TempDir())
 	cfg.UI = ""
 	c := dial(b, start(b, cfg))
-	w := worker.New(c, queue, worker.Options{
-		MaxConcurrentWorkflowTaskPollers: 8,
-	})
+	w := worker.New(c, queue, worker.Options{})
 	w.RegisterWorkflow(emptyWorkflow)
 	if err := w.Start(); err != nil {
 		b.Fatal(err)
@@ -45,6 +43,7 @@ func BenchmarkEmptyWorkflow(b *testing.B) {
 }
 
 func run(b *testing.B, c client.Client, id string) {
+	b.Helper()
 	ctx := context.Background()
 	r, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: id, TaskQueue: queue, EnableEagerStart: true,

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"time"
 
 	"go.temporal.io/api/common/v1"
@@ -32,11 +32,11 @@ func (s *Server) boot(ctx context.Context, l listeners, namespace string) error 
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	s.addr = local(l.frontend)
-	options, err := s.options(l.frontend.Addr().(*net.TCPAddr))
+	options, err := s.options(ctx, bound(l.frontend))
 	if err != nil {
 		return err
 	}
-	if _, err := letGo(l.frontend); err != nil {
+	if err := letGo(ctx, l.frontend); err != nil {
 		return err
 	}
 	if err := s.startCore(options); err != nil {
@@ -50,12 +50,12 @@ func (s *Server) boot(ctx context.Context, l listeners, namespace string) error 
 }
 
 // options makes the server that listens at frontend, which clients reach at s.addr.
-func (s *Server) options(frontend *net.TCPAddr) ([]temporal.ServerOption, error) {
+func (s *Server) options(ctx context.Context, frontend netip.AddrPort) ([]temporal.ServerOption, error) {
 	ports := map[primitives.ServiceName]int{}
 	for _, name := range []primitives.ServiceName{
 		primitives.HistoryService, primitives.MatchingService, primitives.WorkerService,
 	} {
-		port, err := freePort()
+		port, err := freePort(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func ready(ctx context.Context, addr, namespace string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	api := workflowservice.NewWorkflowServiceClient(conn)
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
@@ -117,14 +117,14 @@ func ready(ctx context.Context, addr, namespace string) error {
 			Namespace: namespace,
 			Execution: &common.WorkflowExecution{WorkflowId: "is-the-server-ready"},
 		}, grpc.WaitForReady(true))
-		var notFound *serviceerror.NotFound
-		if errors.As(serviceerror.FromStatus(status.Convert(err)), &notFound) {
+		answer := serviceerror.FromStatus(status.Convert(err))
+		if _, ok := errors.AsType[*serviceerror.NotFound](answer); ok {
 			return nil
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w (last answer: %v)", ctx.Err(), err)
+			return fmt.Errorf("%w (last answer: %w)", ctx.Err(), answer)
 		}
 	}
 }

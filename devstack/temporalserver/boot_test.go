@@ -3,7 +3,6 @@ package temporalserver
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 )
@@ -12,7 +11,7 @@ import (
 // the process then; here it must be an error.
 func TestPortTakenAtTheLastMomentIsAnError(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := bind(t.Context(), "test", loopbackAt(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +24,7 @@ func TestPortTakenAtTheLastMomentIsAnError(t *testing.T) {
 	if err := s.stores.prepare(t.Context(), "shop", nil); err != nil {
 		t.Fatal(err)
 	}
-	options, err := s.options(taken.Addr().(*net.TCPAddr))
+	options, err := s.options(t.Context(), bound(taken))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,7 @@ func TestFilesOfAnotherVersionAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec("PRAGMA user_version = 7"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "PRAGMA user_version = 7"); err != nil {
 		t.Fatal(err)
 	}
 	if err := stores.prepare(t.Context(), "shop", nil); !errors.Is(err, ErrOtherVersion) {

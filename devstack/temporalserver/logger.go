@@ -65,12 +65,17 @@ func (l *logger) With(tags ...tag.Tag) log.Logger {
 	return &logger{state: l.state, tags: slices.Concat(l.tags, tags)}
 }
 
+// Debug drops the message.
 func (l *logger) Debug(string, ...tag.Tag) {}
-func (l *logger) Info(string, ...tag.Tag)  {}
-func (l *logger) Warn(string, ...tag.Tag)  {}
 
+// Info drops the message.
+func (l *logger) Info(string, ...tag.Tag) {}
+
+// Warn drops the message.
+func (l *logger) Warn(string, ...tag.Tag) {}
+
+// Error passes the message on, unless a caller only went away or it has just been passed on.
 func (l *logger) Error(msg string, tags ...tag.Tag) {
-	// A caller that went away is no error of the server.
 	if cause := cause(tags); strings.Contains(cause, context.Canceled.Error()) || !l.state.admit(msg) {
 		return
 	}
@@ -78,12 +83,13 @@ func (l *logger) Error(msg string, tags ...tag.Tag) {
 	for _, t := range slices.Concat(l.tags, tags) {
 		attrs = append(attrs, slog.Any(t.Key(), t.Value()))
 	}
-	l.state.out.Error(msg, attrs...)
+	l.state.out.Error(msg, attrs...) //nolint:sloglint // the text is the server's
 }
 
 // DPanic reports what the server's authors want to see crash in their own tests only.
 func (l *logger) DPanic(msg string, tags ...tag.Tag) { l.Error(msg, tags...) }
 
+// Panic is an error after which the server expects not to go on.
 func (l *logger) Panic(msg string, tags ...tag.Tag) {
 	l.Error(msg, tags...)
 	panic(msg)

@@ -43,7 +43,7 @@ func setUpNamespace(
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 
 	rows, err := db.SelectFromNamespace(ctx, sqlplugin.NamespaceFilter{Name: &name})
 	switch {
@@ -61,7 +61,7 @@ func createNamespace(store *config.SQL, name string, attributes map[string]enums
 		return err
 	}
 	ns.Detail.Config.Retention = durationpb.New(retention)
-	if _, err := addAttributes(ns.Detail.Config, attributes); err != nil {
+	if _, err := addAttributes(ns.Detail.GetConfig(), attributes); err != nil {
 		return err
 	}
 	return sqliteschema.CreateNamespaces(store, ns)
@@ -78,7 +78,7 @@ func addToNamespace(
 	if err != nil {
 		return err
 	}
-	changed, err := addAttributes(detail.Config, attributes)
+	changed, err := addAttributes(detail.GetConfig(), attributes)
 	if err != nil || !changed {
 		return err
 	}
@@ -86,20 +86,23 @@ func addToNamespace(
 	if err != nil {
 		return err
 	}
-	row.Data, row.DataEncoding = blob.Data, blob.EncodingType.String()
+	row.Data, row.DataEncoding = blob.GetData(), blob.GetEncodingType().String()
 	_, err = db.UpdateNamespace(ctx, &row)
 	return err
 }
 
 // addAttributes gives each wanted attribute that ns does not have a free column of its type. SQL visibility
 // has a fixed number of columns a type (ten for keywords, three for most others).
-func addAttributes(ns *persistencespb.NamespaceConfig, wanted map[string]enums.IndexedValueType) (changed bool, err error) {
-	columns := sadefs.GetDBIndexSearchAttributes(nil).CustomSearchAttributes
+func addAttributes(
+	ns *persistencespb.NamespaceConfig,
+	wanted map[string]enums.IndexedValueType,
+) (changed bool, err error) {
+	columns := sadefs.GetDBIndexSearchAttributes(nil).GetCustomSearchAttributes()
 	if ns.CustomSearchAttributeAliases == nil {
 		ns.CustomSearchAttributeAliases = map[string]string{}
 	}
 	have := map[string]enums.IndexedValueType{}
-	for column, name := range ns.CustomSearchAttributeAliases {
+	for column, name := range ns.GetCustomSearchAttributeAliases() {
 		have[name] = columns[column]
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
@@ -110,7 +113,7 @@ func addAttributes(ns *persistencespb.NamespaceConfig, wanted map[string]enums.I
 		case ok:
 			return false, fmt.Errorf("search attribute %s is %s in the files and cannot become %s", name, old, kind)
 		}
-		column, err := freeColumn(columns, ns.CustomSearchAttributeAliases, kind)
+		column, err := freeColumn(columns, ns.GetCustomSearchAttributeAliases(), kind)
 		if err != nil {
 			return false, fmt.Errorf("search attribute %s: %w", name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"go.temporal.io/api/enums/v1"
@@ -68,7 +69,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 		}
 	}()
 
-	listeners, err := listen(cfg.Frontend, cfg.UI)
+	listeners, err := listen(ctx, cfg.Frontend, cfg.UI)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ type cleanups []func()
 func (c *cleanups) add(f func()) { *c = append(*c, f) }
 
 func (c *cleanups) run() {
-	for i := len(*c) - 1; i >= 0; i-- {
-		(*c)[i]()
+	for _, f := range slices.Backward(*c) {
+		f()
 	}
 }

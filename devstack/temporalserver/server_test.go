@@ -180,14 +180,14 @@ func TestNamespaceKeepsFinishedWorkflowsForAWeek(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := answer.Config.WorkflowExecutionRetentionTtl.AsDuration(); got != 7*24*time.Hour {
+	if got := answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(); got != 7*24*time.Hour {
 		t.Fatalf("retention is %s", got)
 	}
 }
 
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,7 @@
 package temporalserver
 
 import (
-	"net"
-	"strconv"
+	"net/netip"
 
 	"go.temporal.io/server/common/cluster"
 	"go.temporal.io/server/common/config"
@@ -57,9 +56,9 @@ func dynamicSettings() dynamicconfig.StaticClient {
 }
 
 // staticSettings puts the frontend at its address and everything else on loopback.
-func staticSettings(s stores, frontend *net.TCPAddr, dial string, ports map[primitives.ServiceName]int) *config.Config {
+func staticSettings(s stores, frontend netip.AddrPort, dial string, ports map[primitives.ServiceName]int) *config.Config {
 	services := map[string]config.Service{
-		string(primitives.FrontendService): serviceAt(frontend.IP.String(), frontend.Port),
+		string(primitives.FrontendService): serviceAt(frontend.Addr().String(), int(frontend.Port())),
 	}
 	for name, port := range ports {
 		services[string(name)] = serviceAt(loopback, port)
@@ -108,7 +107,7 @@ func hosts(dial string, ports map[primitives.ServiceName]int) map[primitives.Ser
 		primitives.FrontendService: static.SingleLocalHost(dial),
 	}
 	for name, port := range ports {
-		out[name] = static.SingleLocalHost(net.JoinHostPort(loopback, strconv.Itoa(port)))
+		out[name] = static.SingleLocalHost(loopbackAt(port))
 	}
 	return out
 }

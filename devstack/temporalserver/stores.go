@@ -31,7 +31,7 @@ var ErrOtherVersion = errors.New("written by another version of the Temporal ser
 //     must outlive a power cut is in MySQL, and a reconciler drives it on from there.
 //   - busy_timeout, in ms: only a stray process (a shell on the file, a backup) ever competes for the lock.
 //     It gets ten seconds, the time-out of the server's own calls, before a workflow sees an error.
-//   - wal_autocheckpoint, in pages of 4 KiB: visibility has 70 indexes, so that with the default of 1,000 the
+//   - wal_autocheckpoint, in pages of 4 KiB: visibility has some 60 indexes, so that with the default of 1,000 the
 //     disk is waited for every few dozen workflows, and lists lag seconds behind a busy sale.
 //   - cache_size, in KiB if negative: SQLite's default of 2 MiB is less than what a sale keeps in flight.
 var pragmas = map[string]string{
@@ -93,7 +93,7 @@ func (s stores) prepare(ctx context.Context, namespace string, attributes map[st
 func (s stores) settle() {
 	for _, store := range []*config.SQL{s.main, s.visibility} {
 		if db, err := open(store); err == nil {
-			_, _ = db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+			_, _ = db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 			_ = db.Close()
 		}
 	}
@@ -115,9 +115,9 @@ func setUpSchema(ctx context.Context, store *config.SQL) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	defer func() { _ = tx.Rollback() }() // nothing, after a commit
 
-	var have int32
+	var have int64
 	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
 		return err
 	}
@@ -141,22 +141,24 @@ func setUpSchema(ctx context.Context, store *config.SQL) error {
 	return tx.Commit()
 }
 
-// schemaVersion is a checksum of the statements that make the schema, never 0.
-func schemaVersion() (int32, error) {
+// schemaVersion is a checksum of the statements that make the schema, in the 31 bits that SQLite has for it
+// and never 0.
+func schemaVersion() (int64, error) {
 	sum := crc32.NewIEEE()
 	err := sqliteschema.SetupSchemaOnDB(schemaTarget{exec: func(stmt string) error {
 		_, err := sum.Write([]byte(stmt))
 		return err
 	}})
-	return int32(sum.Sum32() | 1), err
+	return int64(sum.Sum32()>>1) | 1, err
 }
 
-// schemaTarget is the one method that the server's schema set-up uses.
+// schemaTarget takes the statements of the server's own schema set-up.
 type schemaTarget struct {
 	sqlplugin.AdminDB
 	exec func(stmt string) error
 }
 
+// Exec is the one method that the set-up calls.
 func (t schemaTarget) Exec(stmt string, _ ...any) error { return t.exec(stmt) }
 
 // open gives a connection of its own to a store, which the caller closes.

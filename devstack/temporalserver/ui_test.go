@@ -31,15 +31,21 @@ func TestWebUIShowsWorkflows(t *testing.T) {
 		return strings.Contains(body, `"workflowId": "order/ord_1"`)
 	})
 	history := "/api/v1/namespaces/" + namespace + "/workflows/order%2Ford_1/history"
-	if status, body := get(t, srv, history); status != http.StatusOK || !strings.Contains(body, "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED") {
+	if status, body := get(t, srv, history); status != http.StatusOK ||
+		!strings.Contains(body, "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED") {
 		t.Errorf("%s: %d %s", history, status, body)
 	}
-	var settings struct{ DefaultNamespace string }
+	var settings struct {
+		DefaultNamespace string `json:"DefaultNamespace"`
+	}
 	_, body := get(t, srv, "/api/v1/settings")
 	if err := json.Unmarshal([]byte(body), &settings); err != nil || settings.DefaultNamespace != namespace {
 		t.Errorf("settings: %s, %v", body, err)
 	}
 }
+
+// goOn is a signal as the UI sends it: the JSON text "went on", its encoding json/plain.
+const goOn = `{"input": {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "IndlbnQgb24i"}]}}`
 
 // The buttons of a workflow's page work, and no other site can press them.
 func TestWebUIChangesWorkflowsOnlyFromItsOwnPages(t *testing.T) {
@@ -53,7 +59,7 @@ func TestWebUIChangesWorkflowsOnlyFromItsOwnPages(t *testing.T) {
 	signal := func(headers map[string]string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
 			srv.UIURL()+"/api/v1/namespaces/"+namespace+"/workflows/waiting/signal/go%20on",
-			strings.NewReader(`{"input": {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "IndlbnQgb24i"}]}}`))
+			strings.NewReader(goOn))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +68,9 @@ func TestWebUIChangesWorkflowsOnlyFromItsOwnPages(t *testing.T) {
 		}
 		return send(t, browser, req)
 	}
-	if got := signal(map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example", "X-CSRF-Token": token}); got != http.StatusForbidden {
+	if got := signal(map[string]string{
+		"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example", "X-CSRF-Token": token,
+	}); got != http.StatusForbidden {
 		t.Errorf("another site's request: %d", got)
 	}
 	if got := signal(map[string]string{"X-CSRF-Token": "guessed"}); got != http.StatusForbidden {

@@ -42,7 +42,8 @@ func beVictim(dir string) error {
 		return err
 	}
 	ctx := context.Background()
-	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "finished", TaskQueue: queue}, echoWorkflow, "finished")
+	run, err := c.ExecuteWorkflow(ctx,
+		client.StartWorkflowOptions{ID: "finished", TaskQueue: queue}, echoWorkflow, "finished")
 	if err != nil {
 		return err
 	}

@@ -19,15 +19,14 @@ type Process struct {
 	err  error // how it ended; read only after done
 }
 
-// Start starts cmd so that it dies with this process, in a process group of its own, so that Ctrl-C
-// reaches only this process, which stops its children in its own order.
+// Start starts cmd so that it dies with this process.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	dieWithParent(cmd)
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// The kernel sends the parent-death signal when the thread that forked ends, not the process.
-		// This goroutine keeps its thread until the child is gone.
+		// The kernel sends the parent-death signal when the thread that forked ends, not the process. This
+		// goroutine keeps its thread until the child is gone.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -47,11 +46,33 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Done is closed once the child has ended and was reaped.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err tells how the child ended, nil for exit code 0. Call it only after Done.
-func (p *Process) Err() error { return p.err }
+// Err tells how the child ended, nil for exit code 0. It waits for that.
+func (p *Process) Err() error {
+	<-p.done
+	return p.err
+}
 
-// Signal sends a signal. A child that has ended takes none, which is no error.
-func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+// Ended tells whether the child has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Signal sends a signal. The error wraps os.ErrProcessDone if the child has ended.
+func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Pause freezes the child with SIGSTOP and returns once every thread has stopped. The error wraps
+// os.ErrProcessDone if the child has ended.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return waitStopped(p.Pid())
+}
 
 // Kill ends the child at once and returns when it is gone.
 func (p *Process) Kill() {
@@ -59,10 +80,11 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop sends the signal that asks the child to end, and kills it if it has not after the patience,
-// which is an error. So is an exit code other than 0.
-func (p *Process) Stop(s syscall.Signal, patience time.Duration) error {
-	p.Signal(s)
+// Stop asks the child to end and kills it if it has not within the patience, which is an error. So is an
+// exit code other than 0. A paused child is resumed to be stopped.
+func (p *Process) Stop(patience time.Duration) error {
+	_ = p.Signal(syscall.SIGTERM)
+	_ = p.Signal(syscall.SIGCONT) // a stopped process sees SIGTERM only after this
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -70,6 +92,6 @@ func (p *Process) Stop(s syscall.Signal, patience time.Duration) error {
 		return p.err
 	case <-timer.C:
 		p.Kill()
-		return fmt.Errorf("process %d did not end within %s of %s and was killed", p.Pid(), patience, s)
+		return fmt.Errorf("process %d did not end within %s of SIGTERM and was killed", p.Pid(), patience)
 	}
 }

@@ -1,0 +1,141 @@
+//go:build unix
+
+package testserver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+)
+
+// Database is a MariaDB server with one empty database in it.
+type Database struct {
+	*Server
+	// DSN selects the database, see the function DSN.
+	DSN string
+}
+
+// Redis starts a redis-server for this test alone, see StartRedis, and kills it when the test ends. Without a
+// redis-server the test is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1.
+func Redis(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	s, err := StartRedis(tb.Context(), tb.TempDir(), args...)
+	require(tb, err)
+	killAtEnd(tb, s)
+	return s
+}
+
+// MariaDB starts a mariadbd with a fresh data directory for this test alone, for tests that kill or pause it, and
+// kills it when the test ends. It takes about a second: other tests use MariaDBDatabase. Without a mariadbd the
+// test is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1.
+func MariaDB(tb testing.TB) *Database {
+	tb.Helper()
+	s, err := StartMariaDB(tb.Context(), tb.TempDir())
+	require(tb, err)
+	killAtEnd(tb, s)
+	name, err := createDatabase(tb.Context(), s.Addr())
+	require(tb, err)
+	return &Database{Server: s, DSN: DSN(s.Addr(), name)}
+}
+
+// MariaDBDatabase creates an empty database for this test on a mariadbd that all tests of the process share, and
+// drops it when the test ends; connections must be closed by then. It returns its DSN. Without a mariadbd the test
+// is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1. Packages that use it have Main as their TestMain.
+func MariaDBDatabase(tb testing.TB) (dsn string) {
+	tb.Helper()
+	s, err := shared.start()
+	require(tb, err)
+	name, err := createDatabase(tb.Context(), s.Addr())
+	require(tb, err)
+	tb.Cleanup(func() {
+		// The test's own context has ended.
+		if err := dropDatabase(context.Background(), s.Addr(), name); err != nil {
+			tb.Errorf("%v (is a transaction still open?)", err)
+		}
+	})
+	return DSN(s.Addr(), name)
+}
+
+// Main runs a package's tests, then ends the shared server and removes its files:
+//
+//	func TestMain(m *testing.M) { testserver.Main(m) }
+//
+// Without it the server dies with the process all the same, but its files stay until the next process that starts
+// a shared server.
+func Main(m *testing.M) {
+	m.Run() // the testing package exits with its result once TestMain returns
+	shared.stop()
+}
+
+// shared is the mariadbd of this test process: one per test would spend most of its time on starting, and
+// tests have no other common owner than the process.
+var shared sharedServer
+
+type sharedServer struct {
+	mu      sync.Mutex
+	tried   bool
+	server  *Server // nil if it could not be started
+	err     error
+	scratch *scratch // nil if it could not be claimed
+}
+
+// start answers every call with the result of the first.
+func (s *sharedServer) start() (*Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tried {
+		return s.server, s.err
+	}
+	s.tried = true
+	if s.scratch, s.err = claimScratch(scratchRoot()); s.err != nil {
+		return nil, s.err
+	}
+	// It serves many tests, so the context of the one that came first must not end it.
+	s.server, s.err = StartMariaDB(context.Background(), s.scratch.dir)
+	return s.server, s.err
+}
+
+func (s *sharedServer) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server != nil {
+		s.server.Kill() // its data is of no use to anyone
+	}
+	if s.scratch != nil {
+		s.scratch.release()
+	}
+}
+
+// require ends the test unless err is nil.
+func require(tb testing.TB, err error) {
+	tb.Helper()
+	switch {
+	case err == nil:
+	case !errors.Is(err, ErrNotFound):
+		tb.Fatal(err)
+	case os.Getenv("HOLDFAST_REQUIRE_SERVERS") == "1":
+		tb.Fatalf("%v, and HOLDFAST_REQUIRE_SERVERS=1 demands it", err)
+	default:
+		tb.Skipf("%v: tests against the real server did not run; "+
+			"install it and run again (sh scripts/test-servers.sh does that on Debian and Ubuntu)", err)
+	}
+}
+
+// killAtEnd registers the server's end, and shows why a test failed as the server saw it.
+func killAtEnd(tb testing.TB, s *Server) {
+	tb.Helper()
+	tb.Cleanup(func() {
+		s.Kill() // its data is of no use to anyone
+		if tb.Failed() {
+			tb.Logf("the log of %s ends with:\n%s", s.name, s.logTail())
+		}
+	})
+}
+
+// randomN is a number from 0 to n-1, different in each process.
+func randomN(n int) int {
+	return rand.IntN(n) //nolint:gosec // to avoid collisions, not to keep a secret
+}
