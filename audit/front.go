@@ -55,7 +55,7 @@ func (r *run) sight(ctx context.Context, balances []orderdb.Balance) (differing 
 	counts, err := r.cfg.Front.Counts(ctx, skus)
 	if err != nil {
 		r.frontGone = true
-		r.note("Redis could not be asked, so that its counts were not compared. No promise rests on them.")
+		r.notef("Redis could not be asked, so that its counts were not compared. No promise rests on them.")
 		return nil, 0
 	}
 	differing = make(map[string]sighting)
@@ -87,7 +87,7 @@ func (r *run) front(ctx context.Context) error {
 	}
 	for sku, s := range r.differing {
 		if !r.full() {
-			r.violation(FrontDiffers, sku, "Redis would sell %d units where %d are available, and nothing moves", s.count, s.available)
+			r.violationf(FrontDiffers, sku, "Redis would sell %d units where %d are available, and nothing moves", s.count, s.available)
 		}
 	}
 	return nil

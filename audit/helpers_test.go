@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/audit"
+	"holdfast/internal/testserver"
 	"holdfast/order"
 	"holdfast/orderdb"
 	"holdfast/payment"
@@ -22,11 +23,32 @@ type world struct {
 	db     *orderdb.DB
 	front  *front
 	ledger *ledger
+	// unchecked turns the CHECK constraints of a connection off and on.
+	unchecked [2]string
+}
+
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+// engines open an empty order database, each on its engine.
+var engines = map[string]func(*testing.T) (*orderdb.DB, error){
+	"SQLite": func(t *testing.T) (*orderdb.DB, error) {
+		t.Helper()
+		return orderdb.OpenSQLite(filepath.Join(t.TempDir(), "orders.db"))
+	},
+	"MariaDB": func(t *testing.T) (*orderdb.DB, error) {
+		t.Helper()
+		return orderdb.OpenMySQL(testserver.MariaDBDatabase(t), 4)
+	},
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	db, err := orderdb.OpenSQLite(filepath.Join(t.TempDir(), "orders.db"))
+	return newWorldOn(t, "SQLite")
+}
+
+func newWorldOn(t *testing.T, engine string) *world {
+	t.Helper()
+	db, err := engines[engine](t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +57,10 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, db: db, front: &front{counts: map[string]int64{}}, ledger: &ledger{}}
+	w.unchecked = [2]string{"PRAGMA ignore_check_constraints = ON", "PRAGMA ignore_check_constraints = OFF"}
+	if engine == "MariaDB" {
+		w.unchecked = [2]string{"SET check_constraint_checks = 0", "SET check_constraint_checks = 1"}
+	}
 	for _, sku := range []string{"mug", "pen"} {
 		if _, _, err := db.SetStock(t.Context(), sku, 100, 0); err != nil {
 			t.Fatal(err)
@@ -66,7 +92,7 @@ func (w *world) pending(key string) order.Order {
 func (w *world) confirmed(key string) order.Order {
 	w.t.Helper()
 	o := w.pending(key)
-	w.ledger.charge(o.ID, 600)
+	w.ledger.charge(o.ID)
 	if _, err := w.db.Commit(w.t.Context(), []order.Key{o.Key()}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -95,15 +121,14 @@ func (w *world) exec(query string, args ...any) {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	for _, q := range []string{"PRAGMA ignore_check_constraints = ON", query, "PRAGMA ignore_check_constraints = OFF"} {
-		if q != query {
-			_, err = conn.ExecContext(w.t.Context(), q)
-		} else {
-			_, err = conn.ExecContext(w.t.Context(), q, args...)
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
+	if _, err := conn.ExecContext(w.t.Context(), w.unchecked[0]); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(w.t.Context(), query, args...); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(w.t.Context(), w.unchecked[1]); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -182,8 +207,9 @@ func (l *ledger) move(kind payment.Kind, reference string, minor int64) {
 	})
 }
 
-func (l *ledger) charge(id order.ID, minor int64)  { l.move(payment.KindCharge, string(id), minor) }
-func (l *ledger) reverse(id order.ID, minor int64) { l.move(payment.KindReversal, string(id), minor) }
+// charge and reverse move the total of an order of world.order.
+func (l *ledger) charge(id order.ID)  { l.move(payment.KindCharge, string(id), 600) }
+func (l *ledger) reverse(id order.ID) { l.move(payment.KindReversal, string(id), 600) }
 
 func (l *ledger) Ledger(_ context.Context, after int64, limit int) ([]payment.Entry, int64, error) {
 	if l.err != nil {

@@ -56,7 +56,7 @@ func (r *run) money(ctx context.Context) error {
 		}
 	}
 	if foreign > 0 {
-		r.note("%d entries of the payment provider's ledger bear no order's id. They were not looked at.", foreign)
+		r.notef("%d entries of the payment provider's ledger bear no order's id. They were not looked at.", foreign)
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func (r *run) follow(ctx context.Context, id order.ID) error {
 		return nil
 	}
 	if kind, message := judge(after, net); kind != "" {
-		r.violation(kind, string(id), "%s", message)
+		r.violationf(kind, string(id), "%s", message)
 	}
 	return nil
 }

@@ -21,12 +21,12 @@ func TestMoney(t *testing.T) {
 		}, audit.NotCharged},
 		"sold and reversed": {func(w *world) order.Order {
 			o := w.confirmed("a")
-			w.ledger.reverse(o.ID, 600)
+			w.ledger.reverse(o.ID)
 			return o
 		}, audit.NotCharged},
 		"charged twice": {func(w *world) order.Order {
 			o := w.confirmed("a")
-			w.ledger.charge(o.ID, 600)
+			w.ledger.charge(o.ID)
 			return o
 		}, audit.WrongCharge},
 		"charged too little": {func(w *world) order.Order {
@@ -42,31 +42,33 @@ func TestMoney(t *testing.T) {
 		}, audit.NotCharged},
 		"rejected, settled and charged": {func(w *world) order.Order {
 			o := w.rejected("a", true)
-			w.ledger.charge(o.ID, 600)
+			w.ledger.charge(o.ID)
 			return o
 		}, audit.ChargedForNothing},
 		"cancelled, settled and reversed twice": {func(w *world) order.Order {
 			o := w.rejected("a", true)
 			w.exec("UPDATE orders SET status = 'CANCELLED'")
-			w.ledger.charge(o.ID, 600)
-			w.ledger.reverse(o.ID, 600)
-			w.ledger.reverse(o.ID, 600)
+			w.ledger.charge(o.ID)
+			w.ledger.reverse(o.ID)
+			w.ledger.reverse(o.ID)
 			return o
 		}, audit.ChargedForNothing},
 		"charged without a row": {func(w *world) order.Order {
 			o := w.order("a")
-			w.ledger.charge(o.ID, 600)
+			w.ledger.charge(o.ID)
 			return o
 		}, audit.ChargeWithoutOrder},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			o := test.plant(w)
-			for _, key := range []string{"x", "y", "z"} { // neighbours on all sides, and more pages
-				w.confirmed(key)
-			}
-			w.wants(w.run(), string(test.want)+" "+string(o.ID))
-		})
+		for engine := range engines {
+			t.Run(name+" on "+engine, func(t *testing.T) {
+				w := newWorldOn(t, engine)
+				o := test.plant(w)
+				for _, key := range []string{"x", "y", "z"} { // neighbours on all sides, and more pages
+					w.confirmed(key)
+				}
+				w.wants(w.run(), string(test.want)+" "+string(o.ID))
+			})
+		}
 	}
 }
 
@@ -75,9 +77,9 @@ func TestMoney(t *testing.T) {
 func TestMoneyOfNobody(t *testing.T) {
 	w := newWorld(t)
 	gone := w.order("a").ID
-	w.ledger.charge(gone, 600)
+	w.ledger.charge(gone)
 	w.confirmed("b")
-	w.ledger.reverse(gone, 600)
+	w.ledger.reverse(gone)
 	w.ledger.move(payment.KindCharge, "somebody else's", 5)
 	w.ledger.move(payment.KindCharge, "ord_tooshort", 5)
 	report := w.run()
@@ -94,7 +96,7 @@ func TestMoneyMovesMeanwhile(t *testing.T) {
 		w := newWorld(t)
 		o := w.confirmed("a")
 		w.ledger.entries = nil
-		w.ledger.netting = func(order.ID) { w.ledger.charge(o.ID, 600) }
+		w.ledger.netting = func(order.ID) { w.ledger.charge(o.ID) }
 		w.wants(w.run())
 	})
 	t.Run("the order is cancelled", func(t *testing.T) {
@@ -107,7 +109,7 @@ func TestMoneyMovesMeanwhile(t *testing.T) {
 	t.Run("the order is settled", func(t *testing.T) {
 		w := newWorld(t)
 		o := w.rejected("a", true)
-		w.ledger.charge(o.ID, 600)
+		w.ledger.charge(o.ID)
 		w.ledger.netting = func(order.ID) { w.exec("UPDATE orders SET settled_at = NULL") }
 		w.wants(w.run())
 	})

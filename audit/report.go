@@ -18,7 +18,7 @@ type Report struct {
 	Omitted  int       `json:"omitted" doc:"Further suspicions that were not looked at twice, because the list was full."`
 	Checked  Checked   `json:"checked" doc:"How much was looked at."`
 	InFlight int       `json:"in_flight" doc:"Orders for which something is still owed. 0 on a quiet system."`
-	Oldest   *InFlight `json:"oldest_in_flight" doc:"The oldest of them; null if there is none."`
+	Oldest   *InFlight `json:"oldest_in_flight,omitempty" doc:"The oldest of them, if there is one."`
 	Notes    []string  `json:"notes" nullable:"false" doc:"What could not be compared, and other remarks that break no promise."`
 	At       time.Time `json:"at" doc:"When the audit ended."`
 }
@@ -85,11 +85,11 @@ func (r *run) full() bool {
 	return true
 }
 
-func (r *run) violation(kind Kind, subject, format string, args ...any) {
+func (r *run) violationf(kind Kind, subject, format string, args ...any) {
 	r.report.Violations = append(r.report.Violations, Violation{kind, subject, fmt.Sprintf(format, args...)})
 }
 
-func (r *run) note(format string, args ...any) {
+func (r *run) notef(format string, args ...any) {
 	r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
 }
 

@@ -25,7 +25,7 @@ func (r *run) settling(ctx context.Context) error {
 		if record.SettledAt != nil || record.AttentionSince != nil || silent <= r.cfg.Grace || r.full() {
 			continue
 		}
-		r.violation(Unsettled, string(id), "the order is %s and not settled, nothing has changed for %s, and nobody was asked to look",
+		r.violationf(Unsettled, string(id), "the order is %s and not settled, nothing has changed for %s, and nobody was asked to look",
 			record.Status, silent.Round(time.Second))
 	}
 	return nil

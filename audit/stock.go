@@ -57,14 +57,14 @@ func balanced(b orderdb.Balance) bool {
 
 func (r *run) judgeBalance(b orderdb.Balance) {
 	if b.OnHand != b.Moved-b.Sold {
-		r.violation(OnHandDiffers, b.SKU, "%d units are on hand; %d were moved in and %d sold, which leaves %d",
+		r.violationf(OnHandDiffers, b.SKU, "%d units are on hand; %d were moved in and %d sold, which leaves %d",
 			b.OnHand, b.Moved, b.Sold, b.Moved-b.Sold)
 	}
 	if b.Reserved != b.Held {
-		r.violation(ReservedDiffers, b.SKU, "%d units are reserved; PENDING orders hold %d", b.Reserved, b.Held)
+		r.violationf(ReservedDiffers, b.SKU, "%d units are reserved; PENDING orders hold %d", b.Reserved, b.Held)
 	}
 	if b.Reserved < 0 || b.Reserved > b.OnHand {
-		r.violation(Oversold, b.SKU, "%d units are reserved of %d on hand", b.Reserved, b.OnHand)
+		r.violationf(Oversold, b.SKU, "%d units are reserved of %d on hand", b.Reserved, b.OnHand)
 	}
 }
 
@@ -80,7 +80,7 @@ func (r *run) lostStock(ctx context.Context) error {
 	}
 	for _, sku := range again {
 		if slices.Contains(lost, sku) && !r.full() {
-			r.violation(StockLost, sku, "there are stock movements for the SKU, but no stock row")
+			r.violationf(StockLost, sku, "there are stock movements for the SKU, but no stock row")
 		}
 	}
 	return nil

@@ -69,12 +69,14 @@ func TestConservation(t *testing.T) {
 			[]string{"stock_lost pen"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.confirmed("z")
-			test.plant(w)
-			w.wants(w.run(), test.want...)
-		})
+		for engine := range engines {
+			t.Run(name+" on "+engine, func(t *testing.T) {
+				w := newWorldOn(t, engine)
+				w.confirmed("z")
+				test.plant(w)
+				w.wants(w.run(), test.want...)
+			})
+		}
 	}
 }
 

@@ -32,7 +32,9 @@ func (l memoryLedger) Net(_ context.Context, id order.ID) (net int64, err error)
 
 type emptyFront struct{}
 
-func (emptyFront) Counts(context.Context, []string) (map[string]int64, error) { return nil, nil }
+func (emptyFront) Counts(context.Context, []string) (map[string]int64, error) {
+	return map[string]int64{}, nil
+}
 
 // TestWindows: however few orders are held at a time, every order meets all of its money, and money
 // without an order is found below, between and above them.

@@ -95,7 +95,7 @@ func New(d Deps) (*API, error) {
 	}
 	// huma makes its own errors by a package variable, and offers no other way to give them our form.
 	// Every API of a process wants the same one, so it is set once, before any request.
-	humaOnce.Do(func() { huma.NewError = humaProblem })
+	humaOnce.Do(func() { huma.NewError = humaProblem }) //nolint:reassign // see above
 	a := &API{
 		Deps: d, mux: chi.NewMux(), series: newSeries(d.Registerer), known: known,
 		forgets: newForgetter(d.Front, d.Log), auditor: make(chan struct{}, 1),

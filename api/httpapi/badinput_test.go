@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,7 @@ func TestBadOrders(t *testing.T) {
 		"total of two overflowing": {body: body(line(`"mug"`, "1", "9007199254740991"), line(`"pen"`, "1", "1")), fields: []string{"lines"}},
 		"total beyond int64":       {body: body(line(`"mug"`, "10000", "9007199254740991")), fields: []string{"lines"}},
 		"one SKU at two prices":    {body: body(line(`"mug"`, "1", "1"), line(`"mug"`, "1", "2")), fields: []string{"lines[1].unit_price"}},
+		"every line of many":       {body: body(strings.Split(strings.Repeat(line(`"mug"`, "0", "1")+";", 300), ";")[:300]...), fields: []string{"lines[0].quantity", "lines[49].quantity"}},
 		"the third line":           {body: body(line(`"mug"`, "1", "1"), line(`"mug"`, "1", "1"), line(`"mug"`, "0", "-1")), fields: []string{"lines[2].quantity", "lines[2].unit_price"}},
 		"SKU of wrong shape":       {body: body(line(`"a b"`, "1", "1")), fields: []string{"lines[0].sku"}},
 		"SKU with braces":          {body: body(line(`"{mug}"`, "1", "1")), fields: []string{"lines[0].sku"}},
@@ -206,6 +208,19 @@ func TestGoodOrders(t *testing.T) {
 			document[any](t, s.send(r), http.StatusCreated)
 		})
 	}
+}
+
+// TestTooLargeWithoutLength: a body whose length nobody says is cut off where it becomes too long.
+func TestTooLargeWithoutLength(t *testing.T) {
+	s := newShop(t)
+	s.unchanged(func() {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(goodBody+strings.Repeat(" ", maxBody)))
+		req.ContentLength = -1
+		req.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.api.ServeHTTP(w, req)
+		problem(t, w, http.StatusRequestEntityTooLarge, slugTooLarge)
+	})
 }
 
 // TestBadQueries: parameters and paths of other calls.

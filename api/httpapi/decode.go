@@ -19,7 +19,7 @@ const maxBody = 64 << 10
 // decodable reads itself from JSON.
 type decodable[T any] interface {
 	*T
-	read(*reader)
+	read(r *reader)
 }
 
 // jsonBody is a request body that is decoded once, strictly, by its own type. huma only documents it: its
@@ -82,7 +82,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 // decode reads exactly one JSON document into v. It is malformed if it is not JSON, has a name twice, or
 // is nested deeper than any body may be; what is JSON and not what v wants is invalid, and names the
 // fields.
-func decode(text []byte, v interface{ read(*reader) }) *Problem {
+func decode(text []byte, v interface{ read(r *reader) }) *Problem {
 	if !utf8.Valid(text) {
 		return newProblem(slugMalformed, "the body is not UTF-8")
 	}

@@ -33,7 +33,7 @@ const (
 type forgetter struct {
 	front Front
 	log   *slog.Logger
-	ctx   context.Context // ends with close
+	ctx   context.Context //nolint:containedctx // of what goes on in the background; ends with close
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 
@@ -52,7 +52,7 @@ func (f *forgetter) forget(ctx context.Context, sku string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetNow)
 	defer cancel()
 	if err := f.front.Forget(ctx, []string{sku}); err != nil {
-		f.log.Warn("Redis still has the count from before a change of stock; trying again until it is deleted", "sku", sku, "error", err)
+		f.log.WarnContext(ctx, "Redis still has the count from before a change of stock; trying again until it is deleted", "sku", sku, "error", err)
 		f.later(sku)
 	}
 }

@@ -60,7 +60,7 @@ func (a *API) failing(ctx context.Context) []string {
 			if err == nil {
 				return
 			}
-			a.log(ctx).Warn("not ready", "check", name, "error", err)
+			a.log(ctx).WarnContext(ctx, "not ready", "check", name, "error", err)
 			mu.Lock()
 			defer mu.Unlock()
 			failing = append(failing, name)

@@ -77,7 +77,7 @@ const orderCursorKind = 'o' // in front, so that a cursor of another list is for
 // orderCursor is a place in the list: kind, filter, microseconds and order id.
 func orderCursor(p orderdb.Position, d digest) string {
 	b := append([]byte{orderCursorKind}, d[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.CreatedAt.UnixMicro())) //nolint:gosec // the bits, as they are
+	b = binary.BigEndian.AppendUint64(b, uint64(p.CreatedAt.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(b, p.ID...))
 }
 

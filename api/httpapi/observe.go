@@ -41,7 +41,7 @@ func newSeries(reg prometheus.Registerer) *series {
 // statusHungUp is nginx's number for a client that is gone. It only stands in metrics and logs.
 const statusHungUp = 499
 
-const requestIDHeader = "X-Request-Id"
+const requestIDHeader = "X-Request-ID"
 
 var requestIDShape = regexp.MustCompile(`^[!-~]{1,128}$`)
 
@@ -61,7 +61,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
 		recorder := &statusRecorder{ResponseWriter: w}
-		defer func() { a.finish(recorder, r, began, recover()) }() //nolint:contextcheck // the request has its context
+		defer func() { a.finish(recorder, r, began, recover()) }()
 		next.ServeHTTP(recorder, r)
 	})
 }
@@ -72,7 +72,7 @@ func (a *API) finish(w *statusRecorder, r *http.Request, began time.Time, panick
 		if err, ok := panicked.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(panicked) // net/http's own way of cutting a connection
 		}
-		a.log(r.Context()).Error("a handler panicked", "panic", panicked, "stack", string(debug.Stack()))
+		a.log(r.Context()).ErrorContext(r.Context(), "a handler panicked", "panic", panicked, "stack", string(debug.Stack()))
 		if w.status == 0 {
 			write(w, newProblem(slugInternal, "something went wrong here"))
 		}
@@ -92,7 +92,7 @@ func (a *API) finish(w *statusRecorder, r *http.Request, began time.Time, panick
 	a.series.requests.WithLabelValues(route, method(r), strconv.Itoa(status)).Inc()
 	a.series.duration.WithLabelValues(route).Observe(took.Seconds())
 	if a.Log.Enabled(r.Context(), slog.LevelDebug) {
-		a.log(r.Context()).Debug("answered", "method", r.Method, "path", clip(r.URL.Path), "status", status, "took", took)
+		a.log(r.Context()).DebugContext(r.Context(), "answered", "method", r.Method, "path", clip(r.URL.Path), "status", status, "took", took)
 	}
 }
 

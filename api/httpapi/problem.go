@@ -16,7 +16,7 @@ import (
 )
 
 // Problem is the body of every answer that is not a success (RFC 9457).
-type Problem struct {
+type Problem struct { //nolint:errname // its name in the RFC, and so in the OpenAPI document
 	Type    string       `json:"type" format:"uri-reference" example:"/problems/sold-out" doc:"What sort of problem it is. Programs decide by its last part, the slug."`
 	Title   string       `json:"title" example:"Sold out" doc:"The sort of problem in words; the same for every problem of the type."`
 	Status  int          `json:"status" example:"409" doc:"The HTTP status."`
@@ -176,7 +176,7 @@ func (a *API) explain(ctx context.Context, err error) *Problem {
 // the reason is only that.
 func (a *API) unavailable(ctx context.Context, reason error, detail string) *Problem {
 	if ctx.Err() == nil {
-		a.log(ctx).Error("answered unavailable", "error", reason)
+		a.log(ctx).ErrorContext(ctx, "answered unavailable", "error", reason)
 	}
 	p := newProblem(slugUnavailable, "%s", detail)
 	p.retryAfter = 1

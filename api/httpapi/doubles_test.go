@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"go.temporal.io/sdk/client"
+
+	"holdfast/audit"
+	"holdfast/order"
+)
+
+// temporal runs each order once, as Temporal does with an id in use.
+type temporal struct {
+	run func(order.Order) // what the workflow does to the row; nil for nothing
+	// forever: the workflow does not end, whatever it did.
+	forever bool
+	err     error
+
+	mu      sync.Mutex
+	started []order.Order
+	options client.StartWorkflowOptions // of the last call
+	name    any
+}
+
+func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.options, f.name = options, workflow
+	if f.err != nil {
+		return nil, f.err
+	}
+	o, ok := args[0].(order.Order)
+	if !ok {
+		return nil, errors.New("not started with an order")
+	}
+	for _, other := range f.started {
+		if other.ID == o.ID {
+			return workflowRun{forever: f.forever}, nil
+		}
+	}
+	f.started = append(f.started, o)
+	if f.run != nil {
+		f.run(o)
+	}
+	return workflowRun{forever: f.forever}, nil
+}
+
+func (f *temporal) CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error) {
+	return &client.CheckHealthResponse{}, f.err
+}
+
+func (f *temporal) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.started)
+}
+
+type workflowRun struct {
+	client.WorkflowRun
+	forever bool
+}
+
+func (r workflowRun) Get(ctx context.Context, _ any) error {
+	if !r.forever {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+type auditor struct {
+	report audit.Report
+	err    error
+}
+
+func (a *auditor) Run(context.Context) (audit.Report, error) { return a.report, a.err }
+
+// logs keeps what was logged.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// lines gives the lines that were logged at a level.
+func (l *logs) lines(level string) []string {
+	var found []string
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, `"level":"`+level+`"`) {
+			found = append(found, line)
+		}
+	}
+	return found
+}

@@ -1,0 +1,132 @@
+package orderdb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"holdfast/order"
+)
+
+// Balance is both sides of a SKU's two conservation equations, read in one snapshot: OnHand must be
+// Moved minus Sold, and Reserved must be Held. All are units.
+type Balance struct {
+	Stock
+	Moved int64 // the sum of the stock movements
+	Sold  int64 // the lines of CONFIRMED and HANDED_OFF orders
+	Held  int64 // the lines of PENDING orders
+}
+
+// Balances reads up to limit SKUs that come after the given one, in SKU order; "" begins.
+func (db *DB) Balances(ctx context.Context, after string, limit int) ([]Balance, error) {
+	return db.balances(ctx, func(tx *gorm.DB) *gorm.DB { return tx.Where("sku > ?", after).Limit(limit) })
+}
+
+// BalancesOf reads those of the SKUs that exist, in SKU order.
+func (db *DB) BalancesOf(ctx context.Context, skus []string) ([]Balance, error) {
+	return db.balances(ctx, func(tx *gorm.DB) *gorm.DB { return tx.Where("sku IN ?", skus) })
+}
+
+func (db *DB) balances(ctx context.Context, which func(tx *gorm.DB) *gorm.DB) ([]Balance, error) {
+	var balances []Balance
+	err := db.snapshot(ctx, func(tx *gorm.DB) error {
+		stocks, err := readStock(which(tx))
+		if err != nil || len(stocks) == 0 {
+			return err
+		}
+		skus := make([]string, len(stocks))
+		for i, s := range stocks {
+			skus[i] = s.SKU
+		}
+		moved, err := sumBySKU(tx.Table("stock_movements AS m").Where("m.sku IN ?", skus), "m")
+		if err != nil {
+			return err
+		}
+		sold, err := sumBySKU(linesIn(tx, skus, order.Confirmed, order.HandedOff), "l")
+		if err != nil {
+			return err
+		}
+		held, err := sumBySKU(linesIn(tx, skus, order.Pending), "l")
+		if err != nil {
+			return err
+		}
+		for _, s := range stocks {
+			balances = append(balances, Balance{Stock: s, Moved: moved[s.SKU], Sold: sold[s.SKU], Held: held[s.SKU]})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read balances: %w", err)
+	}
+	return balances, nil
+}
+
+func linesIn(tx *gorm.DB, skus []string, statuses ...order.Status) *gorm.DB {
+	return tx.Table("order_lines AS l").Joins("JOIN orders AS o ON o.id = l.order_id").
+		Where("l.sku IN ? AND o.status IN ?", skus, statuses)
+}
+
+func sumBySKU(q *gorm.DB, table string) (map[string]int64, error) {
+	var sums []struct {
+		SKU   string `gorm:"column:sku"`
+		Units int64
+	}
+	err := q.Select(table + ".sku AS sku, SUM(" + table + ".quantity) AS units").Group(table + ".sku").Scan(&sums).Error
+	bySKU := make(map[string]int64, len(sums))
+	for _, s := range sums {
+		bySKU[s.SKU] = s.Units
+	}
+	return bySKU, err
+}
+
+// LostStock reads up to limit SKUs that have movements but no stock row, in SKU order: nothing deletes a
+// SKU, so someone did it by hand.
+func (db *DB) LostStock(ctx context.Context, limit int) ([]string, error) {
+	var skus []string
+	err := db.gorm.WithContext(ctx).Table("stock_movements AS m").Joins("LEFT JOIN stock AS s ON s.sku = m.sku").
+		Where("s.sku IS NULL").Order("m.sku").Limit(limit).Distinct().Pluck("m.sku", &skus).Error
+	if err != nil {
+		return nil, fmt.Errorf("read stock movements without stock: %w", err)
+	}
+	return skus, nil
+}
+
+// End is where an order stands with its money.
+type End struct {
+	ID        order.ID
+	Status    order.Status
+	Total     int64 // minor units
+	CreatedAt time.Time
+	SettledAt *time.Time // nil as long as something is owed
+}
+
+// Ends reads up to limit orders that come after the given id, in id order; "" begins.
+func (db *DB) Ends(ctx context.Context, after order.ID, limit int) ([]End, error) {
+	return db.ends(ctx, "id > ?", after, limit)
+}
+
+// EndsOf reads those of the orders that have a row, in id order.
+func (db *DB) EndsOf(ctx context.Context, ids []order.ID) ([]End, error) {
+	return db.ends(ctx, "id IN ?", ids, len(ids))
+}
+
+func (db *DB) ends(ctx context.Context, condition string, argument any, limit int) ([]End, error) {
+	var ends []End
+	err := db.gorm.WithContext(ctx).Model(&orderRow{}).Where(condition, argument).Order("id").Limit(limit).Find(&ends).Error
+	if err != nil {
+		return nil, fmt.Errorf("read orders: %w", err)
+	}
+	return ends, nil
+}
+
+// snapshot runs fn in a transaction in which every read sees the same moment and nothing is locked.
+func (db *DB) snapshot(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	options := &sql.TxOptions{ReadOnly: true}
+	if db.dialect.name == "mysql" {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	return db.gorm.WithContext(ctx).Transaction(fn, options)
+}
