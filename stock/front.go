@@ -88,8 +88,8 @@ type claim struct {
 	err    error
 }
 
-// Answers of the reserve script beside the verdicts that it shares with package order, and of the
-// loader.
+// Answers of the reserve script beside the verdicts that it shares with package order, and of those of
+// the loader.
 const (
 	answerFound      = "found"
 	answerReserved   = "reserved"
@@ -98,6 +98,8 @@ const (
 	answerReleased   = "released"
 	answerKeyReused  = "key_reused"
 	answerUnknownSKU = "unknown_sku"
+	answerTaken      = "taken"
+	answerLoading    = "loading"
 )
 
 // claimAll runs the claims, loads what is not loaded, and runs those again, until each has an answer

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"holdfast/order"
 )
 
@@ -50,16 +48,23 @@ func skusOf(claims []*claim) []string {
 	return slices.Compact(skus)
 }
 
-// loadSKUs loads those SKUs that nobody else is loading. If there are none it waits a moment, in which
-// the others may finish. It returns the SKUs that do not exist.
+// loadSKUs loads those SKUs that nobody else has loaded or is loading. If all are still being loaded it
+// waits a moment, in which the others may finish. It returns the SKUs that do not exist.
 func (f *Front) loadSKUs(ctx context.Context, skus []string) (unknown []string, err error) {
 	token := rand.Text()
-	mine, err := f.takeTokens(ctx, skus, token)
-	if err != nil {
+	mine, others, err := f.takeTokens(ctx, skus, token)
+	defer func() {
+		if err != nil { // nobody should wait for a loader that gave up, least of all because its caller left
+			_ = f.dropTokens(context.WithoutCancel(ctx), mine)
+		}
+	}()
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(mine) == 0 {
+	case others == len(skus):
 		return nil, pause(ctx, loadPoll)
+	case len(mine) == 0:
+		return nil, nil
 	}
 	available, err := f.source.Available(ctx, mine)
 	if err != nil {
@@ -86,26 +91,28 @@ func (f *Front) loadCall(sku, token, generation string, units int64) call {
 	return call{loadScript, []string{stockKey(sku), loaderKey(sku)}, []any{token, generation, units, f.cfg.IdleTTL.Milliseconds()}}
 }
 
-// takeTokens makes this caller the loader of every SKU that has none, and returns those.
-func (f *Front) takeTokens(ctx context.Context, skus []string, token string) ([]string, error) {
-	pipe := f.rdb.Pipeline()
-	taken := make([]*redis.BoolCmd, len(skus))
+// takeTokens makes this caller the loader of every SKU that needs one, and returns those, and how many
+// are being loaded by others.
+func (f *Front) takeTokens(ctx context.Context, skus []string, token string) (mine []string, others int, err error) {
+	calls := make([]call, len(skus))
 	for i, sku := range skus {
-		taken[i] = pipe.SetNX(ctx, loaderKey(sku), token, loaderTTL)
+		calls[i] = call{takeScript, []string{stockKey(sku), loaderKey(sku)}, []any{token, loaderTTL.Milliseconds()}}
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, failure(err)
-	}
-	var mine []string
-	for i, sku := range skus {
-		if taken[i].Val() {
-			mine = append(mine, sku)
+	for i, r := range f.run(ctx, calls) {
+		switch {
+		case r.err != nil:
+			err = r.err
+		case r.text == answerTaken:
+			mine = append(mine, skus[i])
+		case r.text == answerLoading:
+			others++
 		}
 	}
-	return mine, nil
+	return mine, others, err
 }
 
-// dropTokens lets go of SKUs that turned out not to exist.
+// dropTokens lets go of SKUs that are not going to be loaded. Should a token have become another's
+// meanwhile, that one's count is refused and loaded again.
 func (f *Front) dropTokens(ctx context.Context, skus []string) error {
 	if len(skus) == 0 {
 		return nil

@@ -19,11 +19,14 @@ var (
 	reserveSource string
 	//go:embed scripts/release.lua
 	releaseSource string
+	//go:embed scripts/take.lua
+	takeSource string
 	//go:embed scripts/load.lua
 	loadSource string
 
 	reserveScript = redis.NewScript(reserveSource)
 	releaseScript = redis.NewScript(releaseSource)
+	takeScript    = redis.NewScript(takeSource)
 	loadScript    = redis.NewScript(loadSource)
 )
 

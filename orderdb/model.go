@@ -1,0 +1,77 @@
+package orderdb
+
+import (
+	"time"
+
+	"holdfast/order"
+)
+
+// orderRow is a row of orders.
+type orderRow struct {
+	ID              order.ID          `gorm:"primaryKey"`
+	Fingerprint     order.Fingerprint `gorm:"column:fingerprint"`
+	CustomerID      string
+	Currency        order.Currency
+	PaymentMethod   string
+	Total           int64 // minor units
+	Status          order.Status
+	Reason          order.Reason
+	Detail          string
+	Held            bool // the row was PENDING at some time
+	WorkflowID      string
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	SettledAt       *time.Time // nil as long as something is owed
+	AttentionSince  *time.Time // nil if no person is needed
+	AttentionReason string
+}
+
+// TableName implements gorm's schema.Tabler.
+func (orderRow) TableName() string { return "orders" }
+
+// lineRow is a row of order_lines.
+type lineRow struct {
+	OrderID   order.ID `gorm:"primaryKey"`
+	SKU       string   `gorm:"primaryKey;column:sku"`
+	Quantity  int64
+	UnitPrice int64
+}
+
+// TableName implements gorm's schema.Tabler.
+func (lineRow) TableName() string { return "order_lines" }
+
+// stockRow is a row of stock.
+type stockRow struct {
+	SKU       string `gorm:"primaryKey;column:sku"`
+	OnHand    int64
+	Reserved  int64
+	Version   int64 // counts the row's changes
+	CreatedAt time.Time
+}
+
+// TableName implements gorm's schema.Tabler.
+func (stockRow) TableName() string { return "stock" }
+
+// movementRow is a row of stock_movements.
+type movementRow struct {
+	SKU       string `gorm:"primaryKey;column:sku"`
+	Kind      string `gorm:"primaryKey"`
+	Reference string `gorm:"primaryKey"`
+	Quantity  int64
+	Reason    string
+	CreatedAt time.Time
+}
+
+// TableName implements gorm's schema.Tabler.
+func (movementRow) TableName() string { return "stock_movements" }
+
+// key is what a request must have to mean this row.
+func (r orderRow) key() order.Key { return order.Key{ID: r.ID, Fingerprint: r.Fingerprint} }
+
+// answer is what a step says of the row.
+func (r orderRow) answer(changed bool) order.Row {
+	return order.Row{
+		Status: r.Status, Reason: r.Reason, Detail: r.Detail,
+		Changed: changed, Held: r.Held, Settled: r.SettledAt != nil, CreatedAt: r.CreatedAt,
+	}
+}

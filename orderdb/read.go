@@ -1,0 +1,119 @@
+package orderdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"holdfast/order"
+)
+
+// ErrNotFound means that no such row exists.
+var ErrNotFound = errors.New("not found")
+
+// Record is an order as it is on record.
+type Record struct {
+	order.Order
+	Fingerprint     order.Fingerprint
+	Status          order.Status
+	Reason          order.Reason // empty unless closed
+	Detail          string       // the reason's particulars; may be empty
+	Total           int64        // minor units
+	WorkflowID      string       // the workflow that carried it first
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	SettledAt       *time.Time // nil as long as something is owed
+	AttentionSince  *time.Time // nil if no person is needed
+	AttentionReason string
+}
+
+// Get reads an order. The error is ErrNotFound if there is no row.
+func (db *DB) Get(ctx context.Context, id order.ID) (Record, error) {
+	records, err := db.records(ctx, db.gorm.WithContext(ctx).Where("id = ?", id))
+	if err != nil {
+		return Record{}, fmt.Errorf("get order %s: %w", id, err)
+	}
+	if len(records) == 0 {
+		return Record{}, fmt.Errorf("order %s: %w", id, ErrNotFound)
+	}
+	return records[0], nil
+}
+
+// Filter selects orders; zero fields select all.
+type Filter struct {
+	Status     order.Status
+	CustomerID string
+	Attention  *bool
+	// Before continues a list: only what comes after this order in it, newest first.
+	Before *Position
+	// UnsettledBefore selects orders that were not settled then and were created before.
+	UnsettledBefore time.Time
+	Limit           int // at least 1
+}
+
+// Position is an order's place in the list.
+type Position struct {
+	CreatedAt time.Time
+	ID        order.ID
+}
+
+// List reads orders, newest first.
+func (db *DB) List(ctx context.Context, f Filter) ([]Record, error) {
+	q := db.gorm.WithContext(ctx).Order("created_at DESC, id DESC").Limit(f.Limit)
+	if f.Status != "" {
+		q = q.Where("status = ?", f.Status)
+	}
+	if f.CustomerID != "" {
+		q = q.Where("customer_id = ?", f.CustomerID)
+	}
+	if f.Attention != nil {
+		q = q.Where("(attention_since IS NOT NULL) = ?", *f.Attention)
+	}
+	if p := f.Before; p != nil {
+		q = q.Where("(created_at < ? OR (created_at = ? AND id < ?))", p.CreatedAt, p.CreatedAt, p.ID)
+	}
+	if !f.UnsettledBefore.IsZero() {
+		q = q.Where("settled_at IS NULL AND created_at < ?", f.UnsettledBefore)
+	}
+	records, err := db.records(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("list orders: %w", err)
+	}
+	return records, nil
+}
+
+// records reads the orders that q selects, each with its lines.
+func (db *DB) records(ctx context.Context, q *gorm.DB) ([]Record, error) {
+	var rows []*orderRow
+	if err := q.Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	var lines []lineRow
+	err := db.gorm.WithContext(ctx).Where("order_id IN ?", idsOf(rows)).Order("order_id, sku").Find(&lines).Error
+	if err != nil {
+		return nil, err
+	}
+	byOrder := make(map[order.ID][]order.Line, len(rows))
+	for _, l := range lines {
+		byOrder[l.OrderID] = append(byOrder[l.OrderID], order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
+	}
+	records := make([]Record, len(rows))
+	for i, row := range rows {
+		records[i] = row.record(byOrder[row.ID])
+	}
+	return records, nil
+}
+
+func (r orderRow) record(lines []order.Line) Record {
+	return Record{
+		Order: order.Order{
+			ID: r.ID, CustomerID: r.CustomerID, Currency: r.Currency, PaymentMethod: r.PaymentMethod, Lines: lines,
+		},
+		Fingerprint: r.Fingerprint, Status: r.Status, Reason: r.Reason, Detail: r.Detail, Total: r.Total,
+		WorkflowID: r.WorkflowID, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, SettledAt: r.SettledAt,
+		AttentionSince: r.AttentionSince, AttentionReason: r.AttentionReason,
+	}
+}

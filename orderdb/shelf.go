@@ -1,0 +1,100 @@
+package orderdb
+
+import (
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"holdfast/order"
+)
+
+// shelf is the locked stock rows of a transaction, with what it will change in them: however many
+// orders a batch has, each row is written once.
+type shelf map[string]*slot
+
+type slot struct {
+	stockRow
+	onHandDelta, reservedDelta int64
+}
+
+// lockStock locks the rows of the SKUs that exist, in SKU order.
+func lockStock(tx *gorm.DB, skus []string) (shelf, error) {
+	if len(skus) == 0 {
+		return shelf{}, nil
+	}
+	skus = slices.Compact(slices.Sorted(slices.Values(skus)))
+	var rows []stockRow
+	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+		Where("sku IN ?", skus).Order("sku").Find(&rows).Error
+	s := make(shelf, len(rows))
+	for _, row := range rows {
+		s[row.SKU] = &slot{stockRow: row}
+	}
+	return s, err
+}
+
+// lacks lists the lines' SKUs that do not exist and those with too few units.
+func (s shelf) lacks(lines []order.Line) (missing, short []string) {
+	for _, l := range lines {
+		switch slot := s[l.SKU]; {
+		case slot == nil:
+			missing = append(missing, l.SKU)
+		case slot.OnHand+slot.onHandDelta-slot.Reserved-slot.reservedDelta < l.Quantity:
+			short = append(short, l.SKU)
+		}
+	}
+	return missing, short
+}
+
+// reserve holds the lines' units.
+func (s shelf) reserve(lines []order.Line) {
+	for _, l := range lines {
+		s[l.SKU].reservedDelta += l.Quantity
+	}
+}
+
+// give returns the lines' held units. A SKU whose row was deleted by hand has nothing to return to.
+func (s shelf) give(lines []lineRow) {
+	for _, l := range lines {
+		if slot := s[l.SKU]; slot != nil {
+			slot.reservedDelta -= l.Quantity
+		}
+	}
+}
+
+// sell takes the lines' held units out of the stock.
+func (s shelf) sell(lines []lineRow) {
+	for _, l := range lines {
+		if slot := s[l.SKU]; slot != nil {
+			slot.reservedDelta -= l.Quantity
+			slot.onHandDelta -= l.Quantity
+		}
+	}
+}
+
+// write applies the deltas, in SKU order. The WHERE repeats what the lock and the CHECK constraints
+// promise, so that a bug above it cannot oversell.
+func (s shelf) write(tx *gorm.DB) error {
+	skus := make([]string, 0, len(s))
+	for sku, slot := range s {
+		if slot.onHandDelta != 0 || slot.reservedDelta != 0 {
+			skus = append(skus, sku)
+		}
+	}
+	slices.Sort(skus)
+	for _, sku := range skus {
+		d := s[sku]
+		result := tx.Exec("UPDATE stock SET on_hand = on_hand + ?, reserved = reserved + ?, version = version + 1"+
+			" WHERE sku = ? AND reserved + ? BETWEEN 0 AND on_hand + ?",
+			d.onHandDelta, d.reservedDelta, sku, d.reservedDelta, d.onHandDelta)
+		if result.Error != nil {
+			return result.Error
+		}
+		if result.RowsAffected != 1 {
+			return order.Failf(order.Transient, "the stock row of %s (on hand %d, reserved %d) does not allow on hand %+d, reserved %+d: see the audit",
+				sku, d.OnHand, d.Reserved, d.onHandDelta, d.reservedDelta)
+		}
+	}
+	return nil
+}

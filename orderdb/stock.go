@@ -1,0 +1,244 @@
+package orderdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"holdfast/order"
+)
+
+// Errors of changing stock.
+var (
+	// ErrStale: the stock changed since the version that the caller knows.
+	ErrStale = errors.New("the stock has changed since that version")
+	// ErrVersionRequired: a SKU that exists is only changed by who says which version he knows.
+	ErrVersionRequired = errors.New("the SKU exists: say which version is to be changed")
+	// ErrBelowReserved: open orders hold more units than would be left.
+	ErrBelowReserved = errors.New("open orders hold more units than would be left")
+	// ErrTooMany: the SKU would have more than order.MaxUnits.
+	ErrTooMany = errors.New("a SKU cannot have that many units")
+	// ErrReferenceReused: the reference was used for another quantity.
+	ErrReferenceReused = errors.New("the reference stands for another quantity")
+)
+
+// Stock is the units of one SKU.
+type Stock struct {
+	SKU      string
+	OnHand   int64 // units that exist unsold
+	Reserved int64 // units held by PENDING orders
+	Version  int64 // counts the changes
+}
+
+// Available is what can still be sold.
+func (s Stock) Available() int64 { return s.OnHand - s.Reserved }
+
+// Kinds of stock movements.
+const (
+	movementReceipt    = "receipt"
+	movementAdjustment = "adjustment"
+)
+
+func (r stockRow) stock() Stock {
+	return Stock{SKU: r.SKU, OnHand: r.OnHand, Reserved: r.Reserved, Version: r.Version}
+}
+
+// Available implements stock.Source.
+func (db *DB) Available(ctx context.Context, skus []string) (map[string]int64, error) {
+	stocks, err := db.GetStocks(ctx, skus)
+	if err != nil {
+		return nil, err
+	}
+	available := make(map[string]int64, len(stocks))
+	for _, s := range stocks {
+		available[s.SKU] = s.Available()
+	}
+	return available, nil
+}
+
+// GetStocks reads the SKUs that exist, in SKU order.
+func (db *DB) GetStocks(ctx context.Context, skus []string) ([]Stock, error) {
+	return readStock(db.gorm.WithContext(ctx).Where("sku IN ?", skus))
+}
+
+// ListStock reads up to limit SKUs that come after the given one, in SKU order; "" begins.
+func (db *DB) ListStock(ctx context.Context, after string, limit int) ([]Stock, error) {
+	return readStock(db.gorm.WithContext(ctx).Where("sku > ?", after).Limit(limit))
+}
+
+func readStock(q *gorm.DB) ([]Stock, error) {
+	var rows []stockRow
+	if err := q.Order("sku").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read stock: %w", classify(err))
+	}
+	stocks := make([]Stock, len(rows))
+	for i, row := range rows {
+		stocks[i] = row.stock()
+	}
+	return stocks, nil
+}
+
+// SetStock sets the units on hand, and creates the SKU if it is unknown. One that exists is changed
+// only if version is its version (ErrVersionRequired if version is 0, otherwise ErrStale) and open
+// orders leave room for it (ErrBelowReserved). A version for an unknown SKU is ErrStale. No SKU can have
+// fewer than no units (ErrBelowReserved) or more than order.MaxUnits (ErrTooMany). The difference is
+// recorded as a movement.
+func (db *DB) SetStock(ctx context.Context, sku string, onHand, version int64) (s Stock, created bool, err error) {
+	switch {
+	case onHand < 0:
+		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, ErrBelowReserved)
+	case onHand > order.MaxUnits:
+		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, ErrTooMany)
+	}
+	err = db.transact(ctx, func(tx *gorm.DB) error {
+		shelf, err := lockStock(tx, []string{sku})
+		if err != nil {
+			return err
+		}
+		slot := shelf[sku]
+		created = slot == nil
+		switch {
+		case created && version != 0:
+			return ErrStale
+		case created:
+			row := stockRow{SKU: sku, OnHand: onHand, Version: 1, CreatedAt: now()}
+			s = row.stock()
+			if err := tx.Create(&row).Error; err != nil {
+				return err
+			}
+			return move(tx, sku, movementAdjustment, "1", onHand, "created")
+		case version == 0:
+			return ErrVersionRequired
+		case version != slot.Version:
+			return ErrStale
+		case onHand < slot.Reserved:
+			return ErrBelowReserved
+		case onHand == slot.OnHand:
+			s = slot.stock()
+			return nil
+		}
+		s, err = shelf.receive(tx, sku, onHand-slot.OnHand)
+		if err != nil {
+			return err
+		}
+		return move(tx, sku, movementAdjustment, strconv.FormatInt(s.Version, 10), onHand-slot.OnHand, "set")
+	})
+	if err != nil {
+		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, err)
+	}
+	return s, created, nil
+}
+
+// Receive adds a receipt's units, or takes them away if quantity is negative. A reference counts once:
+// a repeat answers what is there now and repeated is true; with another quantity it is
+// ErrReferenceReused. The error is ErrNotFound for an unknown SKU, ErrBelowReserved or ErrTooMany if
+// the result would be out of bounds, and an *order.ValidationError if the texts do not fit.
+func (db *DB) Receive(ctx context.Context, sku string, quantity int64, reference, reason string) (s Stock, repeated bool, err error) {
+	if problems := append(checkText("reference", reference, 1, maxReference), checkText("reason", reason, 0, maxMovementReason)...); len(problems) > 0 {
+		return Stock{}, false, fmt.Errorf("receive %s: %w", sku, &order.ValidationError{Problems: problems})
+	}
+	err = db.transact(ctx, func(tx *gorm.DB) error {
+		shelf, err := lockStock(tx, []string{sku})
+		if err != nil {
+			return err
+		}
+		slot := shelf[sku]
+		if slot == nil {
+			return ErrNotFound
+		}
+		var before []movementRow
+		err = tx.Where("sku = ? AND kind = ? AND reference = ?", sku, movementReceipt, reference).Find(&before).Error
+		if err != nil {
+			return err
+		}
+		if repeated = len(before) > 0; repeated {
+			s = slot.stock()
+			if before[0].Quantity != quantity {
+				return ErrReferenceReused
+			}
+			return nil
+		}
+		switch {
+		case quantity > order.MaxUnits-slot.OnHand: // the sum itself might wrap around
+			return ErrTooMany
+		case slot.OnHand+quantity < slot.Reserved:
+			return ErrBelowReserved
+		}
+		if s, err = shelf.receive(tx, sku, quantity); err != nil {
+			return err
+		}
+		return move(tx, sku, movementReceipt, reference, quantity, reason)
+	})
+	if err != nil {
+		return Stock{}, false, fmt.Errorf("receive %s: %w", sku, err)
+	}
+	return s, repeated, nil
+}
+
+// receive changes the units on hand and answers the row as it reads then.
+func (s shelf) receive(tx *gorm.DB, sku string, quantity int64) (Stock, error) {
+	slot := s[sku]
+	slot.onHandDelta = quantity
+	if err := s.write(tx); err != nil {
+		return Stock{}, err
+	}
+	after := slot.stock()
+	after.OnHand += quantity
+	if quantity != 0 { // write leaves a row alone in which nothing changes
+		after.Version++
+	}
+	return after, nil
+}
+
+// Widths of the columns of stock_movements, in characters.
+const (
+	maxReference      = 128
+	maxMovementReason = 255
+)
+
+// checkText tells whether a text fits its column. MySQL would refuse one that does not with an error
+// that reads as if a repeat could help.
+func checkText(field, text string, atLeast, atMost int) []order.Problem {
+	if n := utf8.RuneCountInString(text); n >= atLeast && n <= atMost && utf8.ValidString(text) {
+		return nil
+	}
+	return []order.Problem{{Field: field, Message: fmt.Sprintf("must be %d to %d characters of UTF-8", atLeast, atMost)}}
+}
+
+func move(tx *gorm.DB, sku, kind, reference string, quantity int64, reason string) error {
+	return tx.Create(&movementRow{
+		SKU: sku, Kind: kind, Reference: reference, Quantity: quantity, Reason: reason, CreatedAt: now(),
+	}).Error
+}
+
+// Totals are the units of all SKUs together.
+type Totals struct{ OnHand, Reserved int64 }
+
+// Totals adds up the stock of all SKUs.
+func (db *DB) Totals(ctx context.Context) (Totals, error) {
+	var t Totals
+	err := db.gorm.WithContext(ctx).Model(&stockRow{}).
+		Select("COALESCE(SUM(on_hand), 0) AS on_hand, COALESCE(SUM(reserved), 0) AS reserved").Scan(&t).Error
+	if err != nil {
+		return Totals{}, fmt.Errorf("add up stock: %w", err)
+	}
+	return t, nil
+}
+
+// KnownSKUs tells which of the SKUs exist, in SKU order.
+func (db *DB) KnownSKUs(ctx context.Context, skus []string) ([]string, error) {
+	stocks, err := db.GetStocks(ctx, skus)
+	if err != nil {
+		return nil, err
+	}
+	known := make([]string, len(stocks))
+	for i, s := range stocks {
+		known[i] = s.SKU
+	}
+	return slices.Clip(known), nil
+}

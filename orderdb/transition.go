@@ -1,0 +1,259 @@
+package orderdb
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"holdfast/order"
+)
+
+// Commit implements the port of package activities. A confirmed order owes nothing, so the same
+// statement settles it.
+func (db *DB) Commit(ctx context.Context, keys []order.Key) ([]order.Row, error) {
+	rows, err := db.transition(ctx, keys, isPending, func(tx *gorm.DB, pending []*orderRow) error {
+		if err := moveUnits(tx, pending, shelf.sell); err != nil {
+			return err
+		}
+		at := now()
+		return set(tx, pending, order.Pending, func(row *orderRow) {
+			row.Status, row.UpdatedAt, row.SettledAt = order.Confirmed, at, &at
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return rows, nil
+}
+
+// Close implements the port of package activities.
+func (db *DB) Close(ctx context.Context, closings []order.Closing) ([]order.Row, error) {
+	keys := make([]order.Key, len(closings))
+	// By the whole key: a closing under a reused id must lend its reason to nobody.
+	wanted := make(map[order.Key]order.Closing, len(closings))
+	for i, c := range closings {
+		keys[i] = c.Order.Key()
+		if _, twice := wanted[keys[i]]; !twice {
+			wanted[keys[i]] = c
+		}
+	}
+	rows, err := db.transition(ctx, keys, isPending, func(tx *gorm.DB, pending []*orderRow) error {
+		if err := moveUnits(tx, pending, shelf.give); err != nil {
+			return err
+		}
+		at := now()
+		for _, row := range pending {
+			c := wanted[row.key()]
+			err := set(tx, []*orderRow{row}, order.Pending, func(row *orderRow) {
+				row.Status, row.Reason, row.Detail, row.UpdatedAt = c.Status, c.Reason, clip(c.Detail), at
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(key order.Key) (*orderRow, []lineRow) { return closedRow(wanted[key], now()) })
+	if err != nil {
+		return nil, fmt.Errorf("close: %w", err)
+	}
+	return rows, nil
+}
+
+// closedRow is what Close writes where there is no row: an Open that comes later finds it.
+func closedRow(c order.Closing, at time.Time) (*orderRow, []lineRow) {
+	return &orderRow{
+		ID: c.Order.ID, Fingerprint: c.Order.Fingerprint(), CustomerID: c.Order.CustomerID,
+		Currency: c.Order.Currency, PaymentMethod: c.Order.PaymentMethod, Total: c.Order.Total().Minor,
+		Status: c.Status, Reason: c.Reason, Detail: clip(c.Detail), WorkflowID: c.WorkflowID,
+		CreatedAt: at, UpdatedAt: at,
+	}, lineRows(c.Order)
+}
+
+// Settle implements the port of package activities.
+func (db *DB) Settle(ctx context.Context, keys []order.Key) ([]order.Row, error) {
+	owing := func(row *orderRow) bool { return row.Status.Closed() && row.SettledAt == nil }
+	rows, err := db.transition(ctx, keys, owing, func(tx *gorm.DB, closed []*orderRow) error {
+		at := now()
+		for _, row := range closed {
+			row.SettledAt = &at
+		}
+		return tx.Model(&orderRow{}).Where("id IN ?", idsOf(closed)).
+			Updates(map[string]any{"settled_at": at, "updated_at": at}).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("settle: %w", err)
+	}
+	return rows, nil
+}
+
+// Attend implements the port of package activities.
+func (db *DB) Attend(ctx context.Context, attentions []order.Attention) ([]order.Row, error) {
+	keys := make([]order.Key, len(attentions))
+	reasons := make(map[order.Key]string, len(attentions))
+	for i, a := range attentions {
+		keys[i] = a.Key
+		reasons[a.Key] = clip(a.Reason)
+	}
+	differs := func(row *orderRow) bool { return row.AttentionReason != reasons[row.key()] }
+	rows, err := db.transition(ctx, keys, differs, func(tx *gorm.DB, rows []*orderRow) error {
+		at := now()
+		for _, row := range rows {
+			since := row.AttentionSince
+			reason := reasons[row.key()]
+			switch {
+			case reason == "":
+				since = nil
+			case since == nil:
+				since = &at
+			}
+			err := tx.Model(&orderRow{}).Where("id = ?", row.ID).Updates(map[string]any{
+				"attention_since": since, "attention_reason": reason, "updated_at": at,
+			}).Error
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attend: %w", err)
+	}
+	return rows, nil
+}
+
+func isPending(row *orderRow) bool { return row.Status == order.Pending }
+
+// transition locks the rows of the orders, hands those that are eligible and belong to their key to
+// change, and answers what every row reads afterwards. Where an order has no row, absent, if given,
+// makes the one to insert.
+func (db *DB) transition(ctx context.Context, keys []order.Key, eligible func(*orderRow) bool,
+	change func(*gorm.DB, []*orderRow) error, absent ...func(order.Key) (*orderRow, []lineRow),
+) ([]order.Row, error) {
+	answers := make([]order.Row, len(keys))
+	err := db.transact(ctx, func(tx *gorm.DB) error {
+		rows, err := lockOrders(tx, keys)
+		if err != nil {
+			return err
+		}
+		changed := make(map[order.ID]*orderRow)
+		for _, key := range keys {
+			if row := rows[key.ID]; row != nil && row.Fingerprint == key.Fingerprint && eligible(row) {
+				changed[row.ID] = row
+			}
+		}
+		if len(changed) > 0 {
+			sorted := slices.SortedFunc(maps.Values(changed), byID)
+			if err := change(tx, sorted); err != nil {
+				return err
+			}
+		}
+		for _, record := range absent {
+			if err := db.insertAbsent(tx, keys, rows, changed, record); err != nil {
+				return err
+			}
+		}
+		for i, key := range keys {
+			row := changed[key.ID]
+			answers[i] = sameOrder(rows[key.ID], key, row != nil)
+			if row != nil && row.key() == key {
+				delete(changed, key.ID) // the same order twice in one batch was changed once
+			}
+		}
+		return nil
+	})
+	return answers, err
+}
+
+// insertAbsent writes the rows that are not there, in id order.
+func (db *DB) insertAbsent(tx *gorm.DB, keys []order.Key, rows, changed map[order.ID]*orderRow,
+	absent func(order.Key) (*orderRow, []lineRow),
+) error {
+	var inserts []*orderRow
+	var lines []lineRow
+	for _, key := range keys {
+		if rows[key.ID] != nil {
+			continue
+		}
+		row, rowLines := absent(key)
+		rows[key.ID], changed[key.ID] = row, row
+		inserts = append(inserts, row)
+		lines = append(lines, rowLines...)
+	}
+	if len(inserts) == 0 {
+		return nil
+	}
+	slices.SortFunc(inserts, byID)
+	if err := tx.CreateInBatches(inserts, insertBatch).Error; err != nil {
+		return err
+	}
+	return db.insertLines(tx, lines)
+}
+
+// moveUnits applies a movement of the shelf to the lines of rows that are locked in their old status.
+func moveUnits(tx *gorm.DB, rows []*orderRow, move func(shelf, []lineRow)) error {
+	var lines []lineRow
+	if err := tx.Where("order_id IN ?", idsOf(rows)).Find(&lines).Error; err != nil {
+		return err
+	}
+	skus := make([]string, len(lines))
+	for i, l := range lines {
+		skus[i] = l.SKU
+	}
+	shelf, err := lockStock(tx, skus)
+	if err != nil {
+		return err
+	}
+	move(shelf, lines)
+	return shelf.write(tx)
+}
+
+// set changes rows that are in the status from, all in the same way, and writes them in one
+// statement. The status in its WHERE is the compare of the compare-and-set; the lock makes it hold.
+func set(tx *gorm.DB, rows []*orderRow, from order.Status, change func(*orderRow)) error {
+	for _, row := range rows {
+		change(row)
+	}
+	to := rows[0]
+	result := tx.Model(&orderRow{}).Where("id IN ? AND status = ?", idsOf(rows), from).Updates(map[string]any{
+		"status": to.Status, "reason": to.Reason, "detail": to.Detail,
+		"updated_at": to.UpdatedAt, "settled_at": to.SettledAt,
+	})
+	if result.Error == nil && result.RowsAffected != int64(len(rows)) {
+		return order.Failf(order.Transient, "%d of %d locked rows were not %s", int64(len(rows))-result.RowsAffected, len(rows), from)
+	}
+	return result.Error
+}
+
+func idsOf(rows []*orderRow) []order.ID {
+	ids := make([]order.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	return ids
+}
+
+func byID(a, b *orderRow) int {
+	switch {
+	case a.ID < b.ID:
+		return -1
+	case a.ID > b.ID:
+		return 1
+	}
+	return 0
+}
+
+// clip keeps a text within the columns that hold words for people. They hold UTF-8, and refuse the row
+// for anything else that a provider may have said.
+func clip(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	runes := []rune(s)
+	if len(runes) <= maxDetail {
+		return s
+	}
+	return string(runes[:maxDetail-1]) + "…"
+}

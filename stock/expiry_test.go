@@ -1,0 +1,185 @@
+//go:build unix
+
+package stock_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/internal/testserver"
+	"holdfast/order"
+)
+
+// What is never deleted fills Redis until it refuses to work.
+func TestEveryKeyExpires(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		a, b, c := newOrder(t, "a", 1), newOrder(t, "b", 2), newOrder(t, "c", 3)
+		s.wantReserve(t, a, reserved)
+		s.wantReserve(t, b, reserved)
+		s.wantReserve(t, b, found)
+		s.wantRelease(t, a, true, order.Released)
+		s.wantRelease(t, c, false, order.Released)
+		s.wantReserve(t, newOrder(t, "d", 0, order.Line{SKU: "plate", Quantity: 9}), soldOut("plate"))
+		s.wantReserve(t, newOrder(t, "e", 0, order.Line{SKU: "spoon", Quantity: 1}), order.Reservation{Verdict: order.UnknownSKU, SKUs: []string{"spoon"}})
+		for key := range s.everything(t) {
+			limit := map[string]time.Duration{"s": ttl.IdleTTL, "r": ttl.ReservationTTL}[key[:1]]
+			if left := s.rdb.PTTL(t.Context(), key).Val(); left <= 0 || left > limit || left < limit-time.Minute {
+				t.Errorf("%s expires after %s, want %s", key, left, limit)
+			}
+		}
+		if n := len(s.everything(t)); n != 5 {
+			t.Errorf("Redis holds %v", s.everything(t))
+		}
+	})
+}
+
+func TestAReservePutsOffTheExpiryOfTheCount(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.wantReserve(t, newOrder(t, 1, 1), reserved)
+		for key := range s.everything(t) {
+			if err := s.rdb.PExpire(t.Context(), key, time.Minute).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := newOrder(t, 2, 1)
+		s.wantReserve(t, o, reserved)
+		if left := s.rdb.PTTL(t.Context(), "s:{mug}").Val(); left <= time.Minute {
+			t.Errorf("the count expires after %s", left)
+		}
+	})
+}
+
+// A stock key expired while orders were still in flight, and is reloaded: their units are in the count
+// or not, and either way none is lost.
+func TestACountExpiresWhileOrdersAreInFlight(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		opened, undecided := newOrder(t, "opened", 3), newOrder(t, "undecided", 2)
+		s.wantReserve(t, opened, reserved)
+		s.wantReserve(t, undecided, reserved)
+		s.expire(t, "s:{mug}")
+		s.change(func(s *shelves) { s.units["mug"] = 7 }) // the database knows of the first only
+		s.wantReserve(t, newOrder(t, "next", 1), reserved)
+		s.wantCount(t, "mug", 6)
+		s.wantReserve(t, opened, found)
+		s.wantReserve(t, undecided, found)
+
+		s.change(func(s *shelves) { s.units["mug"] = 10 })
+		s.wantRelease(t, opened, true, order.Released)
+		s.wantCount(t, "mug", notLoaded)
+		s.wantReserve(t, newOrder(t, "last", 10), reserved)
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+func TestAReservationExpires(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 3)
+		s.wantReserve(t, o, reserved)
+		s.expire(t, "r:{mug}"+o.ID.Digest())
+		// It is taken for a new one, and says so: whoever finds the row there already forgets the count.
+		s.wantReserve(t, o, reserved)
+		s.wantCount(t, "mug", 4)
+		s.expire(t, "r:{mug}"+o.ID.Digest())
+		s.wantRelease(t, o, true, order.Released)
+		s.wantCount(t, "mug", notLoaded)
+	})
+}
+
+// expire lets a key expire: on miniredis by its clock, on a server by hand.
+func (s *shop) expire(t *testing.T, key string) {
+	t.Helper()
+	if s.rdb.Exists(t.Context(), key).Val() != 1 {
+		t.Fatalf("there is no %s", key)
+	}
+	if s.mini == nil {
+		s.rdb.PExpire(t.Context(), key, time.Millisecond)
+		eventually(t, key+" expires", func() bool { return s.rdb.Exists(t.Context(), key).Val() == 0 })
+		return
+	}
+	left := s.mini.TTL(key)
+	for other := range s.everything(t) { // which must not go with it
+		if other != key {
+			s.mini.SetTTL(other, s.mini.TTL(other)+left)
+		}
+	}
+	s.mini.FastForward(left)
+	if s.mini.Exists(key) {
+		t.Fatalf("%s outlives its time", key)
+	}
+}
+
+func TestAFinishedOrderLeavesLittleBehind(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, testserver.Redis(t).Addr())
+	const orders = 2000
+	s.change(func(s *shelves) { s.units["mug"] = orders })
+	used := func() (bytes int64) {
+		for line := range strings.Lines(s.rdb.Info(t.Context(), "memory").Val()) {
+			if _, err := fmt.Sscanf(line, "used_memory_dataset:%d", &bytes); err == nil {
+				return bytes
+			}
+		}
+		t.Fatal("the server does not say how much it uses")
+		return 0
+	}
+	s.wantReserve(t, newOrder(t, "warm", 1), reserved)
+	before := used()
+	var batch []order.Order
+	for i := range orders - 1 {
+		batch = append(batch, newOrder(t, i, 1))
+	}
+	for _, o := range s.Reserve(t.Context(), batch) {
+		if o.Failure != nil || o.Answer.Verdict != order.Reserved {
+			t.Fatalf("%+v", o)
+		}
+	}
+	each := (used() - before) / (orders - 1)
+	t.Logf("an order of one line leaves %d bytes", each)
+	if each > 200 {
+		t.Errorf("an order of one line leaves %d bytes in Redis, want at most 200", each)
+	}
+}
+
+// Many cold SKUs fill Redis while the hot one stays hot.
+func TestManyColdSKUsFillRedisWhileTheHotOneStaysHot(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t, "--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru")
+	s := newShop(t, server.Addr())
+	const rounds, cold = 200, 100
+	s.change(func(s *shelves) { s.units["mug"] = rounds })
+	evicted := func() (n int) {
+		for line := range strings.Lines(s.rdb.Info(t.Context(), "stats").Val()) {
+			_, _ = fmt.Sscanf(line, "evicted_keys:%d", &n)
+		}
+		return n
+	}
+	for round := range rounds {
+		batch := []order.Order{newOrder(t, fmt.Sprint("hot-", round), 1)}
+		s.change(func(s *shelves) {
+			for i := range cold {
+				sku := fmt.Sprint("cold-", round, "-", i)
+				s.units[sku] = 1
+				batch = append(batch, newOrder(t, sku, 0, order.Line{SKU: sku, Quantity: 1}))
+			}
+		})
+		for i, o := range s.Reserve(t.Context(), batch) {
+			if o.Failure != nil || o.Answer.Verdict != order.Reserved {
+				t.Fatalf("round %d, order %d: %+v", round, i, o)
+			}
+		}
+		if round == rounds/4 {
+			// Redis tells ages apart by the second: what is there so far is to be old.
+			eventually(t, "the first keys are old", func() bool {
+				return s.rdb.ObjectIdleTime(t.Context(), "s:{cold-0-0}").Val() >= time.Second
+			})
+		}
+		if evicted() > 500 {
+			s.wantLoads(t, "mug", 1)
+			s.wantCount(t, "mug", int64(rounds-round-1))
+			return
+		}
+	}
+	t.Fatalf("only %d keys were evicted: the test shows nothing", evicted())
+}

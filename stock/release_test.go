@@ -1,0 +1,160 @@
+//go:build unix
+
+package stock_test
+
+import (
+	"testing"
+
+	"holdfast/order"
+)
+
+func TestAReleaseGivesTheUnitsBackOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 3)
+		s.wantReserve(t, o, reserved)
+		s.wantReserve(t, newOrder(t, 2, 4), reserved)
+		for range 3 {
+			s.wantRelease(t, o, true, order.Released)
+			s.wantCount(t, "mug", 6)
+			s.wantBalance(t, "mug", 10)
+		}
+		s.wantRelease(t, o, false, order.Released)
+		s.wantCount(t, "mug", 6)
+		s.wantLoads(t, "mug", 1)
+	})
+}
+
+func TestAReleaseBlocksALateReserve(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.wantReserve(t, newOrder(t, "other", 1), reserved)
+		released := order.Reservation{Verdict: order.Released}
+		before, never := newOrder(t, "before", 3), newOrder(t, "never", 3)
+		s.wantReserve(t, before, reserved)
+		for _, o := range []order.Order{before, never} {
+			s.wantRelease(t, o, false, order.Released)
+			s.wantUntouched(t, func() {
+				s.wantReserve(t, o, released)
+				s.wantReserve(t, o, released)
+			})
+		}
+		s.wantCount(t, "mug", 9)
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+// Nothing says whether a count that was loaded after the reservation includes its units: it is deleted,
+// never corrected.
+func TestAReleaseOfAnOlderGenerationDeletesTheCount(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 3)
+		s.wantReserve(t, o, reserved)
+		if err := s.Forget(t.Context(), []string{"mug"}); err != nil {
+			t.Fatal(err)
+		}
+		s.change(func(s *shelves) { s.units["mug"] = 7 }) // the order is open by now
+		s.wantReserve(t, newOrder(t, 2, 1), reserved)
+		s.wantCount(t, "mug", 6)
+		s.wantRelease(t, o, true, order.Released)
+		s.wantCount(t, "mug", notLoaded)
+		s.change(func(s *shelves) { s.units["mug"] = 9 })
+		s.wantReserve(t, newOrder(t, 3, 9), reserved)
+		s.wantBalance(t, "mug", 9)
+	})
+}
+
+func TestAReleaseWithoutAReservation(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.wantReserve(t, newOrder(t, "other", 1), reserved)
+		// The row never held units, and neither did Redis: the count stands.
+		s.wantRelease(t, newOrder(t, "never", 3), false, order.Released)
+		s.wantCount(t, "mug", 9)
+		// The row gave units back that the count does not know of.
+		late := newOrder(t, "expired", 3)
+		s.wantRelease(t, late, true, order.Released)
+		s.wantCount(t, "mug", notLoaded)
+		// Once is enough.
+		s.wantReserve(t, newOrder(t, "next", 1), reserved)
+		s.wantRelease(t, late, true, order.Released)
+		s.wantCount(t, "mug", 9)
+	})
+}
+
+func TestEverythingIsFlushedBetweenReserveAndRelease(t *testing.T) {
+	for name, held := range map[string]bool{"the row held units": true, "the row held none": false} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, s *shop) {
+				o := newOrder(t, 1, 3)
+				s.wantReserve(t, o, reserved)
+				if err := s.rdb.FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				s.wantReserve(t, newOrder(t, 2, 2), reserved)
+				s.wantRelease(t, o, held, order.Released)
+				s.wantReserve(t, o, order.Reservation{Verdict: order.Released})
+				s.wantReserve(t, newOrder(t, 3, 1), reserved)
+				if held {
+					s.wantCount(t, "mug", 9) // loaded afresh for the last one
+				} else {
+					s.wantCount(t, "mug", 7)
+				}
+			})
+		})
+	}
+}
+
+func TestABatchOfReleases(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		a, b := newOrder(t, "a", 3), newOrder(t, "b", 0, order.Line{SKU: "mug", Quantity: 2}, order.Line{SKU: "plate", Quantity: 1})
+		other := newOrder(t, "a", 4)
+		wantReservations(t, s.Reserve(t.Context(), []order.Order{a, b}), reserved, reserved)
+		got := s.Release(t.Context(), []order.Releasing{{Order: other, Held: true}, {Order: b}, {Order: a, Held: true}, {Order: a, Held: true}})
+		for i, want := range []order.Verdict{order.KeyReused, order.Released, order.Released, order.Released} {
+			if got[i].Failure != nil || got[i].Answer != want {
+				t.Errorf("outcome %d: %+v, want %s", i, got[i], want)
+			}
+		}
+		s.wantCount(t, "mug", 10)
+		s.wantCount(t, "plate", 5)
+	})
+}
+
+func TestManyReleasesAtOnceGiveTheUnitsBackOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		const orders, workers = 5, 8
+		var releases []order.Releasing
+		for i := range orders {
+			o := newOrder(t, i, 2)
+			s.wantReserve(t, o, reserved)
+			releases = append(releases, order.Releasing{Order: o, Held: true})
+		}
+		s.wantCount(t, "mug", 0)
+		atOnce(workers, func(int) {
+			for i, o := range s.Release(t.Context(), releases) {
+				if o.Failure != nil || o.Answer != order.Released {
+					t.Errorf("order %d: %+v", i, o)
+				}
+			}
+		})
+		s.wantCount(t, "mug", 10)
+	})
+}
+
+// An order may be reserved and released by two workers at the same time, in any order.
+func TestReserveAndReleaseAtOnceLoseNoUnit(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		const rounds = 50
+		s.wantReserve(t, newOrder(t, "too-many", 11), soldOut("mug")) // loads
+		for round := range rounds {
+			o := newOrder(t, round, 10)
+			atOnce(2, func(i int) {
+				if (i+round)%2 == 0 {
+					s.Reserve(t.Context(), []order.Order{o})
+				} else {
+					s.Release(t.Context(), []order.Releasing{{Order: o}})
+				}
+			})
+			s.wantCount(t, "mug", 10)
+		}
+		s.wantBalance(t, "mug", 10)
+	})
+}

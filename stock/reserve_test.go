@@ -1,0 +1,236 @@
+//go:build unix
+
+package stock_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"holdfast/internal/testserver"
+	"holdfast/order"
+	"holdfast/stock"
+)
+
+func TestARepeatedReserveFindsItsReservation(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 3)
+		s.wantReserve(t, o, reserved)
+		s.wantReserve(t, o, found)
+		s.wantCount(t, "mug", 7)
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+// The deduction succeeded but its answer was lost. Who looks at the stock first tells the caller that
+// it is sold out, and the unit is gone for good.
+func TestTheLastUnitAskedForTwice(t *testing.T) {
+	t.Run("the last unit, asked for twice", func(t *testing.T) {
+		onEach(t, func(t *testing.T, s *shop) {
+			o := newOrder(t, 1, 10)
+			s.Reserve(t.Context(), []order.Order{o}) // nobody hears the answer
+			s.wantReserve(t, o, found)
+			s.wantReserve(t, newOrder(t, 2, 1), soldOut("mug"))
+			s.wantReserve(t, o, found)
+			s.wantCount(t, "mug", 0)
+			s.wantBalance(t, "mug", 10)
+		})
+	})
+}
+
+func TestNoMoreIsReservedThanThereIs(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.wantReserve(t, newOrder(t, 1, 11), soldOut("mug"))
+		s.wantReserve(t, newOrder(t, 2, 9), reserved)
+		s.wantReserve(t, newOrder(t, 3, 2), soldOut("mug"))
+		s.wantReserve(t, newOrder(t, 4, 1), reserved)
+		s.wantReserve(t, newOrder(t, 5, 1), soldOut("mug"))
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+func TestAnUnknownSKUIsNamed(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 0, order.Line{SKU: "mug", Quantity: 1}, order.Line{SKU: "spoon", Quantity: 1}, order.Line{SKU: "fork", Quantity: 1})
+		unknown := order.Reservation{Verdict: order.UnknownSKU, SKUs: []string{"fork", "spoon"}, New: true, Holds: true}
+		s.wantReserve(t, o, unknown)
+		unknown.New = false
+		s.wantReserve(t, o, unknown)
+		s.wantBalance(t, "mug", 10)
+		// Once it exists, it is found: nothing remembers that it did not.
+		s.change(func(s *shelves) { s.units["spoon"], s.units["fork"] = 1, 1 })
+		s.wantReserve(t, o, reserved)
+	})
+}
+
+func TestOneLineIsSoldOut(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 0, order.Line{SKU: "mug", Quantity: 3}, order.Line{SKU: "plate", Quantity: 6})
+		half := order.Reservation{Verdict: order.SoldOut, SKUs: []string{"plate"}, New: true, Holds: true}
+		s.wantReserve(t, o, half)
+		half.New = false
+		s.wantReserve(t, o, half)
+		s.wantCount(t, "mug", 7)
+		// The row was rejected without having held anything.
+		s.wantRelease(t, o, false, order.Released)
+		s.wantCount(t, "mug", 10)
+		s.wantCount(t, "plate", 5)
+		s.wantReserve(t, o, order.Reservation{Verdict: order.Released})
+	})
+}
+
+func TestABatchIsAnsweredInItsOrder(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		both := newOrder(t, "both", 0, order.Line{SKU: "mug", Quantity: 6}, order.Line{SKU: "plate", Quantity: 5})
+		got := s.Reserve(t.Context(), []order.Order{
+			newOrder(t, 1, 4), both, newOrder(t, 2, 1), both,
+			newOrder(t, 3, 0, order.Line{SKU: "plate", Quantity: 1}), newOrder(t, 4, 0, order.Line{SKU: "spoon", Quantity: 1}),
+			newOrder(t, 1, 3),
+		})
+		wantReservations(t, got, reserved, reserved, soldOut("mug"), found, soldOut("plate"),
+			order.Reservation{Verdict: order.UnknownSKU, SKUs: []string{"spoon"}}, order.Reservation{Verdict: order.KeyReused})
+		s.wantBalance(t, "mug", 10)
+		s.wantBalance(t, "plate", 5)
+		if got := s.Reserve(t.Context(), nil); len(got) != 0 {
+			t.Errorf("no orders were answered %v", got)
+		}
+		if got := s.Release(t.Context(), nil); len(got) != 0 {
+			t.Errorf("no orders were answered %v", got)
+		}
+		if err := s.Forget(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if counts, err := s.Counts(t.Context(), nil); err != nil || len(counts) != 0 {
+			t.Errorf("no counts are %v, %v", counts, err)
+		}
+	})
+}
+
+func TestAnotherFingerprintTouchesNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o, other := newOrder(t, 1, 3), newOrder(t, 1, 4)
+		s.wantReserve(t, o, reserved)
+		reused := order.Reservation{Verdict: order.KeyReused}
+		s.wantUntouched(t, func() {
+			s.wantReserve(t, other, reused)
+			s.wantRelease(t, other, false, order.KeyReused)
+			s.wantRelease(t, other, true, order.KeyReused)
+		})
+		s.wantRelease(t, o, true, order.Released)
+		s.wantUntouched(t, func() {
+			s.wantReserve(t, other, reused)
+			s.wantRelease(t, other, true, order.KeyReused)
+		})
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+// Lua counts in floating point and prints large numbers as 1e+12.
+func TestTheLargestNumbersAreExact(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.change(func(s *shelves) { s.units["mug"], s.units["plate"] = order.MaxUnits, order.MaxUnits-1 })
+		for i := range 3 {
+			s.wantReserve(t, newOrder(t, i, 0, order.Line{SKU: "mug", Quantity: order.MaxQuantity}, order.Line{SKU: "plate", Quantity: 1}), reserved)
+		}
+		s.wantCount(t, "mug", order.MaxUnits-3*order.MaxQuantity)
+		s.wantCount(t, "plate", order.MaxUnits-4)
+		s.wantRelease(t, newOrder(t, 0, 0, order.Line{SKU: "mug", Quantity: order.MaxQuantity}, order.Line{SKU: "plate", Quantity: 1}), false, order.Released)
+		s.wantBalance(t, "mug", order.MaxUnits)
+		s.wantBalance(t, "plate", order.MaxUnits-1)
+
+		s.change(func(s *shelves) { s.units["spoon"] = order.MaxQuantity })
+		all := newOrder(t, "all", 0, order.Line{SKU: "spoon", Quantity: order.MaxQuantity})
+		s.wantReserve(t, all, reserved)
+		s.wantCount(t, "spoon", 0)
+	})
+}
+
+func TestEverySKUHasItsOwnCount(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		skus := []string{"a", "A", "a.b", "a-b", "a_b", "a.b-c_D.9", "0", strings.Repeat("x", 64), "r", "s", "l"}
+		var lines []order.Line
+		s.change(func(s *shelves) {
+			for i, sku := range skus {
+				s.units[sku] = int64(10 + i)
+				lines = append(lines, order.Line{SKU: sku, Quantity: int64(i + 1)})
+			}
+		})
+		o := newOrder(t, 1, 0, lines...)
+		s.wantReserve(t, o, reserved)
+		for i, sku := range skus {
+			s.wantCount(t, sku, 9)
+			s.wantBalance(t, sku, int64(10+i))
+		}
+		s.wantRelease(t, o, true, order.Released)
+		for i, sku := range skus {
+			s.wantCount(t, sku, int64(10+i))
+		}
+	})
+}
+
+func TestManyShoppersAtOnceReserveNoMoreThanThereIs(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		const shoppers, units = 64, 40
+		s.change(func(s *shelves) { s.units["mug"] = units })
+		var fronts [4]*stock.Front // as many programs
+		for i := range fronts {
+			fronts[i], _ = s.again(t)
+		}
+		var outcomes [shoppers]order.Outcome[order.Reservation]
+		atOnce(shoppers, func(i int) {
+			outcomes[i] = fronts[i%len(fronts)].Reserve(t.Context(), []order.Order{newOrder(t, i, 1)})[0]
+		})
+		held := 0
+		for i, o := range outcomes {
+			switch {
+			case o.Failure != nil:
+				t.Errorf("shopper %d: %v", i, o.Failure)
+			case o.Answer.Verdict == order.Reserved:
+				held++
+			case o.Answer.Verdict != order.SoldOut:
+				t.Errorf("shopper %d: %+v", i, o.Answer)
+			}
+		}
+		if held != units {
+			t.Errorf("%d units are reserved of %d", held, units)
+		}
+		s.wantCount(t, "mug", 0)
+		s.wantBalance(t, "mug", units)
+		s.wantLoads(t, "mug", 1)
+	})
+}
+
+// In a cluster a script may touch only keys of one slot.
+func TestTheSameCodeRunsOnACluster(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t, "--cluster-enabled", "yes")
+	node := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = node.Close() })
+	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cluster is up", func() bool {
+		return strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
+	})
+	s := newCluster(t, server.Addr())
+	var lines []order.Line
+	s.change(func(s *shelves) {
+		for i := range 20 {
+			sku := fmt.Sprint("sku-", i)
+			s.units[sku] = 5
+			lines = append(lines, order.Line{SKU: sku, Quantity: 2})
+		}
+	})
+	a, b, c := newOrder(t, "a", 0, lines...), newOrder(t, "b", 0, lines...), newOrder(t, "c", 0, lines[:1]...)
+	wantReservations(t, s.Reserve(t.Context(), []order.Order{a, b, c, a}), reserved, reserved, soldOut("sku-0"), found)
+	s.wantRelease(t, a, true, order.Released)
+	for _, line := range lines {
+		s.wantCount(t, line.SKU, 3)
+	}
+	if err := s.Forget(t.Context(), []string{"sku-1", "sku-2"}); err != nil {
+		t.Error(err)
+	}
+	s.wantCount(t, "sku-1", notLoaded)
+}

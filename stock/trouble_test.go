@@ -1,0 +1,219 @@
+//go:build unix
+
+package stock_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"holdfast/internal/testserver"
+	"holdfast/order"
+	"holdfast/stock"
+)
+
+// wantFailures checks that every call to the front fails with the class, and soon.
+func wantFailures(t *testing.T, ctx context.Context, s *shop, class order.Class, within time.Duration) {
+	t.Helper()
+	o := newOrder(t, "failing", 0, order.Line{SKU: "mug", Quantity: 1}, order.Line{SKU: "plate", Quantity: 1})
+	calls := map[string]func() error{
+		"reserve": func() error { return errorOf(s.Reserve(ctx, []order.Order{o})[0].Failure) },
+		"release": func() error {
+			return errorOf(s.Release(ctx, []order.Releasing{{Order: o, Held: true}})[0].Failure)
+		},
+		"forget": func() error { return s.Forget(ctx, []string{"mug"}) },
+		"counts": func() error { _, err := s.Counts(ctx, []string{"mug"}); return err },
+	}
+	for name, call := range calls {
+		started := time.Now()
+		err := call()
+		if took := time.Since(started); took > within {
+			t.Errorf("%s failed after %s, want within %s", name, took, within)
+		}
+		if failure, ok := errors.AsType[*order.Failure](err); !ok || failure.Class != class {
+			t.Errorf("%s: %v is not %s", name, err, class)
+		}
+	}
+	if s.Ping(ctx) == nil {
+		t.Error("ping succeeded")
+	}
+}
+
+func errorOf(f *order.Failure) error {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
+func TestARedisThatIsDownIsTransientAtOnce(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil { // nothing listens there now
+		t.Fatal(err)
+	}
+	wantFailures(t, t.Context(), newHastyShop(t, addr), order.Transient, 400*time.Millisecond)
+}
+
+func TestARedisThatHangsIsUnknownWithinTheClientsPatience(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // until then it takes connections and never answers
+	s := newHastyShop(t, l.Addr().String())
+	wantFailures(t, t.Context(), s, order.Unknown, 1500*time.Millisecond)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	wantFailures(t, ctx, s, order.Unknown, 400*time.Millisecond)
+}
+
+func TestACancelledContextIsUnknownAndTouchesNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.wantReserve(t, newOrder(t, 1, 1), reserved)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.wantUntouched(t, func() { wantFailures(t, ctx, s, order.Unknown, time.Second) })
+	})
+}
+
+func TestARedisThatDiesComesBackEmpty(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	s := newHastyShop(t, server.Addr())
+	o := newOrder(t, 1, 3)
+	s.wantReserve(t, o, reserved)
+	server.Kill()
+	wantFailures(t, t.Context(), s, order.Transient, 400*time.Millisecond)
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the front recovers", func() bool { return s.Ping(t.Context()) == nil })
+	s.change(func(s *shelves) { s.units["mug"] = 7 })
+	s.wantReserve(t, newOrder(t, 2, 2), reserved)
+	s.wantBalance(t, "mug", 7)
+	s.wantRelease(t, o, true, order.Released)
+	s.wantCount(t, "mug", notLoaded)
+}
+
+func TestARedisThatIsFrozenIsUnknownUntilItThaws(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	s := newHastyShop(t, server.Addr())
+	o := newOrder(t, 1, 3)
+	s.wantReserve(t, newOrder(t, "warm", 1), reserved)
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Reserve(t.Context(), []order.Order{o})[0]; got.Failure == nil || got.Failure.Class != order.Unknown {
+		t.Errorf("answered %+v", got)
+	}
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	// The request was in the socket all the while, and is carried out now.
+	eventually(t, "the reservation is there", func() bool { return len(s.reservations(t, "mug")) == 2 })
+	s.wantReserve(t, o, found)
+	s.wantBalance(t, "mug", 10)
+}
+
+func TestAServerThatForgotTheScripts(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		a, b := newOrder(t, "a", 1), newOrder(t, "b", 2)
+		for i, step := range []func(){
+			func() { s.wantReserve(t, a, reserved) },
+			func() { s.wantReserve(t, b, reserved) },
+			func() { s.wantReserve(t, a, found) },
+			func() { s.wantRelease(t, a, true, order.Released) },
+			func() { s.wantReserve(t, newOrder(t, "c", 0, order.Line{SKU: "plate", Quantity: 1}), reserved) },
+		} {
+			if err := s.rdb.ScriptFlush(t.Context()).Err(); err != nil {
+				t.Fatalf("step %d: %v", i, err)
+			}
+			step()
+		}
+		s.wantCount(t, "mug", 8)
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+// A full Redis that may not evict refuses writes. It must refuse whole scripts, and no half of one.
+func TestAFullRedisRefusesWithoutEffect(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t, "--maxmemory-policy", "noeviction")
+	s := newShop(t, server.Addr())
+	o := newOrder(t, 1, 3)
+	s.wantReserve(t, o, reserved)
+	full := func(bytes string) {
+		t.Helper()
+		if err := s.rdb.ConfigSet(t.Context(), "maxmemory", bytes).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full("1")
+	for name, cold := range map[string]order.Order{
+		"a count that is loaded":     newOrder(t, 2, 1),
+		"a count that is not loaded": newOrder(t, 3, 0, order.Line{SKU: "plate", Quantity: 1}),
+	} {
+		s.wantUntouched(t, func() {
+			got := s.Reserve(t.Context(), []order.Order{cold})[0]
+			if got.Failure == nil || got.Failure.Class != order.Transient || !strings.Contains(got.Failure.Message, "OOM") {
+				t.Errorf("%s: %+v", name, got)
+			}
+		})
+	}
+	s.wantUntouched(t, func() {
+		if got := s.Release(t.Context(), []order.Releasing{{Order: o}})[0]; got.Failure == nil || got.Failure.Class != order.Transient {
+			t.Errorf("release: %+v", got)
+		}
+	})
+	s.wantReserve(t, o, found)
+	if err := s.Forget(t.Context(), []string{"plate"}); err != nil { // which needs no memory
+		t.Error(err)
+	}
+	full("0")
+	s.wantReserve(t, newOrder(t, 2, 7), reserved)
+	s.wantRelease(t, o, false, order.Released)
+	s.wantBalance(t, "mug", 10)
+}
+
+// Somebody else's key in the place of ours is no count and no reservation.
+func TestAKeyOfAnotherKindIsAFailure(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		if err := s.rdb.Set(t.Context(), "s:{mug}", "what is this", time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Reserve(t.Context(), []order.Order{newOrder(t, 1, 1)})[0]; got.Failure == nil {
+			t.Errorf("answered %+v", got.Answer)
+		}
+		if err := s.Forget(t.Context(), []string{"mug"}); err != nil { // heals it
+			t.Fatal(err)
+		}
+		s.wantReserve(t, newOrder(t, 1, 1), reserved)
+	})
+}
+
+func TestNewClientNeverRepeatsByItself(t *testing.T) {
+	t.Parallel()
+	options := &redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}}
+	rdb := stock.NewClient(options)
+	t.Cleanup(func() { _ = rdb.Close() })
+	made, ok := rdb.(*redis.Client)
+	if !ok {
+		t.Fatalf("it is a %T", rdb)
+	}
+	if o := made.Options(); o.MaxRetries != 0 && o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.ReadTimeout > time.Second || o.DialTimeout > time.Second {
+		t.Errorf("%+v", o)
+	}
+}
