@@ -13,9 +13,10 @@ import (
 // chargesAtOnce bounds the requests that one batch has open at the provider.
 const chargesAtOnce = 64
 
-// charge may be repeated: whoever cannot know that he is the first looks the charge up by its
-// reference, and only then sends it, under the same key. One that is past the provider's memory is
-// only looked up, since the provider might take it for a new charge.
+// charge may be repeated: whoever has reason to think that he is not the first looks the charge up by its
+// reference before he sends it. A worker that died in its first try leaves no such reason, so the key
+// makes the last word: it is the same each time, and a charge is never sent once the provider may have
+// forgotten it.
 func (a *Activities) charge(ctx context.Context, charges []order.Charging) []order.Outcome[order.Payment] {
 	info := activity.GetInfo(ctx)
 	firstTry := info.IsLocalActivity && info.Attempt == 1
@@ -25,7 +26,7 @@ func (a *Activities) charge(ctx context.Context, charges []order.Charging) []ord
 			return order.Payment{Verdict: order.Approved}, nil
 		}
 		if !c.First || !firstTry {
-			found, err := a.Payments.LookUp(ctx, c.Order.ID)
+			found, err := a.Payments.LookUp(ctx, c.Order.ID, amount)
 			if err != nil {
 				return order.Payment{}, err
 			}

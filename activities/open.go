@@ -7,33 +7,43 @@ import (
 	"holdfast/order"
 )
 
-// open may be repeated: a row that is there already is the answer. Where the row shows that Redis
-// counted wrong, the count is deleted before open answers; a failure to do so repeats open as a
-// whole, which then finds its own row and deletes once more, to no harm.
+// open may be repeated: a row that is there already is the answer. Where Redis may count units that the
+// rows say are not to be had, the count is deleted before open answers. A failure to do so repeats open
+// as a whole, which then finds its own row, and deletes to be sure.
 func (a *Activities) open(ctx context.Context, openings []order.Opening) []order.Outcome[order.Row] {
 	rows, err := a.Orders.Open(ctx, openings)
 	if err == nil {
 		a.Metrics.count(rows)
-		if err = a.Stock.Forget(ctx, disputed(openings, rows)); err != nil {
-			err = fmt.Errorf("forget counts that the order database contradicts: %w", err)
+		if err = a.correct(ctx, openings, rows); err != nil {
+			err = fmt.Errorf("delete counts that the order database contradicts: %w", err)
 		}
 	}
 	return all(openings, rows, err)
 }
 
-// disputed lists the SKUs whose count in Redis cannot be right: units were reserved there that the
-// row's guard refused, or were reserved anew for an order whose row was there before.
-func disputed(openings []order.Opening, rows []order.Row) []string {
-	var skus []string
+// correct compares what Redis reserved with what the rows hold.
+func (a *Activities) correct(ctx context.Context, openings []order.Opening, rows []order.Row) error {
+	var held []order.Order
+	var disputed []string
 	for i, row := range rows {
-		reservation := openings[i].Reservation
-		guardRefused := row.Changed && row.Status.Closed() && !reservation.Refused()
-		countedTwice := !row.Changed && !row.KeyReused && reservation.New
-		if guardRefused || countedTwice {
-			skus = append(skus, openings[i].Order.SKUs()...)
+		opening := openings[i]
+		switch {
+		case row.Changed && row.Status == order.Pending:
+			// The count may have been loaded since the units were reserved.
+			held = append(held, opening.Order)
+		case row.Changed && opening.Reservation.Holds && !opening.Reservation.Refused():
+			// Redis reserved units that the row's guard refused.
+			disputed = append(disputed, opening.Order.SKUs()...)
+		case !row.Changed && !row.KeyReused && opening.Reservation.Holds:
+			// The row was there before: the count may have been loaded without its units, and have
+			// been taken from for them once more.
+			disputed = append(disputed, opening.Order.SKUs()...)
 		}
 	}
-	return skus
+	if err := a.Stock.Verify(ctx, held); err != nil {
+		return err
+	}
+	return a.Stock.Forget(ctx, disputed)
 }
 
 // close may be repeated, and run before a late open, which it then stops.

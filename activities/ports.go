@@ -15,6 +15,9 @@ type Stock interface {
 	// Release gives back what Reserve took, once, and blocks a Reserve that arrives late. Outcomes
 	// stand in the order of the argument.
 	Release(ctx context.Context, releases []order.Releasing) []order.Outcome[order.Verdict]
+	// Verify deletes the count of each SKU of the orders, unless it includes the order's reservation. It
+	// is called once the order database holds the units.
+	Verify(ctx context.Context, orders []order.Order) error
 	// Forget deletes the counts of the SKUs, so that the next Reserve loads them afresh.
 	Forget(ctx context.Context, skus []string) error
 }
@@ -42,8 +45,9 @@ type Payments interface {
 	// Charge takes the amount under the order id as reference. The same order never pays twice, as
 	// long as the provider remembers the key.
 	Charge(ctx context.Context, id order.ID, amount order.Amount, paymentMethod string) (order.Payment, error)
-	// LookUp asks what became of a charge. It returns nil if the provider knows none.
-	LookUp(ctx context.Context, id order.ID) (*order.Payment, error)
+	// LookUp asks what became of a charge of that amount. It returns nil if the provider knows none; one
+	// of another amount is no answer but order.Unknown.
+	LookUp(ctx context.Context, id order.ID, amount order.Amount) (*order.Payment, error)
 	// Reverse makes the order's net charge zero and keeps it zero: a charge that is still on its way
 	// takes no money once Reverse has returned.
 	Reverse(ctx context.Context, id order.ID) error

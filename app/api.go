@@ -43,6 +43,7 @@ func (a *API) Start(ctx context.Context) error { return a.server.start(ctx) }
 
 // Stop takes no more requests, answers those under way, and lets go of everything.
 func (a *API) Stop(ctx context.Context) error {
+	a.handler.Drain()
 	return errors.Join(a.server.stop(ctx), a.close())
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -70,8 +71,12 @@ func serve(ctx context.Context, out io.Writer, cfg stack.Config) error {
 		return err
 	}
 	announce(out, s, cfg.InfraOnly)
-	<-ctx.Done()
-	return s.Stop()
+	select {
+	case <-ctx.Done():
+		return s.Stop()
+	case err := <-s.Failed():
+		return errors.Join(err, s.Stop())
+	}
 }
 
 func announce(out io.Writer, s *stack.Stack, infraOnly bool) {

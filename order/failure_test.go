@@ -84,7 +84,7 @@ func TestAnAnswerCrossesProcesses(t *testing.T) {
 		}
 	}
 	for _, r := range []order.Reservation{
-		{Verdict: order.Reserved, New: true, Holds: true},
+		{Verdict: order.Reserved, Holds: true},
 		{Verdict: order.SoldOut, SKUs: []string{"mug"}, Holds: true},
 	} {
 		if got := overTheWire(t, order.Decided(r)); !reflect.DeepEqual(got.Answer, r) {

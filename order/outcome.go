@@ -25,7 +25,8 @@ const (
 	UnknownSKU Verdict = "unknown_sku"
 	// Released: this order's reservation was released before. Only the row can say what that means.
 	Released Verdict = "released"
-	// KeyReused: the same order id was met with another fingerprint. Nothing was touched.
+	// KeyReused: the same order id was met with another fingerprint. Which of the two is the order, only
+	// the row can say.
 	KeyReused Verdict = "key_reused"
 
 	Approved Verdict = "approved"
@@ -37,8 +38,6 @@ type Reservation struct {
 	Verdict Verdict `json:"verdict"`
 	// SKUs are those that are sold out or unknown; empty for other verdicts.
 	SKUs []string `json:"skus,omitempty"`
-	// New tells that a line was reserved by this very call, and not found reserved.
-	New bool `json:"new,omitempty"`
 	// Holds tells that a line is reserved in Redis, whatever the verdict for the whole order.
 	Holds bool `json:"holds,omitempty"`
 }

@@ -42,8 +42,12 @@ type Charging struct {
 // Releasing asks Release to give the reserved units back in Redis.
 type Releasing struct {
 	Order Order `json:"order"`
-	// Held tells that the row gave units back when it was closed.
-	Held bool `json:"held"`
+	// Taken tells that units were taken for the order in Redis or in MySQL, or may have been: if its
+	// reservation is gone, nothing is known of the count any more.
+	Taken bool `json:"taken"`
+	// Foreign tells that the order id belongs to another order: only what this one got is given back,
+	// and nothing is blocked.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
 // Attention asks for a person, or, with an empty reason, says that none is needed any more.

@@ -11,8 +11,8 @@ import (
 const (
 	MaxLines    = 100    // lines after merging; one script and one row each
 	MaxQuantity = 10_000 // units of one line
-	// MaxKeyLength is the longest Idempotency-Key in bytes; what payment providers commonly take.
-	MaxKeyLength = 255
+	// maxKeyLength is the longest Idempotency-Key in bytes; what payment providers commonly take.
+	maxKeyLength = 255
 	// MaxUnits is the most units a SKU can have. It stays below 1e14, from where Redis's Lua prints
 	// numbers in exponent form.
 	MaxUnits int64 = 1_000_000_000_000
@@ -146,7 +146,7 @@ func checkIdempotencyKey(key string) []Problem {
 	case key == "":
 		return []Problem{{"Idempotency-Key", "is missing; send one key for each order, and the same one again for a repeat"}}
 	case !keyShape.MatchString(key):
-		return []Problem{{"Idempotency-Key", fmt.Sprintf("must be 1 to %d visible ASCII characters", MaxKeyLength)}}
+		return []Problem{{"Idempotency-Key", fmt.Sprintf("must be 1 to %d visible ASCII characters", maxKeyLength)}}
 	}
 	return nil
 }

@@ -41,15 +41,7 @@ func (db *DB) balances(ctx context.Context, which func(tx *gorm.DB) *gorm.DB) ([
 		for i, s := range stocks {
 			skus[i] = s.SKU
 		}
-		moved, err := sumBySKU(tx.Table("stock_movements AS m").Where("m.sku IN ?", skus), "m")
-		if err != nil {
-			return err
-		}
-		sold, err := sumBySKU(linesIn(tx, skus, order.Confirmed, order.HandedOff), "l")
-		if err != nil {
-			return err
-		}
-		held, err := sumBySKU(linesIn(tx, skus, order.Pending), "l")
+		moved, sold, held, err := sums(tx, skus)
 		if err != nil {
 			return err
 		}
@@ -62,6 +54,18 @@ func (db *DB) balances(ctx context.Context, which func(tx *gorm.DB) *gorm.DB) ([
 		return nil, fmt.Errorf("read balances: %w", err)
 	}
 	return balances, nil
+}
+
+// sums adds up what the SKUs' movements, sold lines and held lines come to.
+func sums(tx *gorm.DB, skus []string) (moved, sold, held map[string]int64, err error) {
+	if moved, err = sumBySKU(tx.Table("stock_movements AS m").Where("m.sku IN ?", skus), "m"); err != nil {
+		return nil, nil, nil, err
+	}
+	if sold, err = sumBySKU(linesIn(tx, skus, order.Confirmed, order.HandedOff), "l"); err != nil {
+		return nil, nil, nil, err
+	}
+	held, err = sumBySKU(linesIn(tx, skus, order.Pending), "l")
+	return moved, sold, held, err
 }
 
 func linesIn(tx *gorm.DB, skus []string, statuses ...order.Status) *gorm.DB {

@@ -180,15 +180,15 @@ func TestTimesAreExactAndUTC(t *testing.T) {
 
 		berlin := time.FixedZone("", 2*3600)
 		base := time.Date(2026, 10, 25, 2, 30, 0, 0, berlin)
-		after := []time.Duration{0, 1, 10, 100_000, 100_001, 120_000, 500_000, 999_999, 1_000_000, 1_000_001} // microseconds, ascending
-		want := make([]string, 0, len(after))
+		microseconds := []int64{0, 1, 10, 100_000, 100_001, 120_000, 500_000, 999_999, 1_000_000, 1_000_001} // ascending
+		want := make([]string, 0, len(microseconds))
 		names := byKey{}
-		for i, d := range after {
+		for i, n := range microseconds {
 			o := newOrder(t, fmt.Sprint("at-", i), 1)
 			db.open(t, o)
 			names[o.ID] = fmt.Sprint(i)
 			want = append([]string{fmt.Sprint(i)}, want...)
-			at := base.Add(d * time.Microsecond)
+			at := base.Add(time.Duration(n) * time.Microsecond)
 			db.exec(t, "UPDATE orders SET created_at = ?, settled_at = ? WHERE id = ?", at, at, string(o.ID))
 			got := must(db.Get(t.Context(), o.ID))(t)
 			if !got.CreatedAt.Equal(at) || !got.SettledAt.Equal(at) || got.CreatedAt.Location() != time.UTC || got.SettledAt.Location() != time.UTC {
@@ -197,10 +197,10 @@ func TestTimesAreExactAndUTC(t *testing.T) {
 			// The first half microsecond of a list's cursor must not skip or repeat a neighbour.
 			before := must(db.List(t.Context(), orderdb.Filter{Limit: 50, Before: &orderdb.Position{CreatedAt: at, ID: o.ID}}))(t)
 			if len(before) != i {
-				t.Errorf("before the order at +%s there are %d, want %d", d*time.Microsecond, len(before), i)
+				t.Errorf("before the order at %s there are %d, want %d", at, len(before), i)
 			}
 		}
-		listed := must(db.List(t.Context(), orderdb.Filter{Limit: len(after), Before: &orderdb.Position{CreatedAt: base.Add(time.Hour)}}))(t)
+		listed := must(db.List(t.Context(), orderdb.Filter{Limit: len(microseconds), Before: &orderdb.Position{CreatedAt: base.Add(time.Hour)}}))(t)
 		if got := names.keysOf(listed); !slices.Equal(got, want) {
 			t.Errorf("listed %v, want %v", got, want)
 		}

@@ -3,6 +3,7 @@
 package orderdb_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -94,7 +95,7 @@ func TestADatabaseMayHaveALongName(t *testing.T) {
 	name := "holdfast_" + strings.Repeat("x", 55)
 	db.exec(t, "CREATE DATABASE "+name)
 	t.Cleanup(func() {
-		if _, err := db.Pool().Exec("DROP DATABASE " + name); err != nil {
+		if _, err := db.Pool().ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
 			t.Error(err)
 		}
 	})

@@ -5,6 +5,8 @@ package orderdb_test
 import (
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"holdfast/order"
@@ -186,6 +188,44 @@ func TestOfAnOpenAndACloseTheRowHasOneEnd(t *testing.T) {
 			}
 		}
 		db.wantStock(t, "mug", 100, 0)
+	})
+}
+
+// The audit reads both sides of its equations while orders go on: in one snapshot, or it would see units
+// come and go that never did.
+func TestTheBooksBalanceAtEveryMoment(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		const audits, workers = 20, 3
+		db.stocked(t, "mug", 10_000)
+		db.stocked(t, "plate", 10_000)
+		var enough atomic.Bool
+		var all sync.WaitGroup
+		for w := range workers {
+			all.Go(func() {
+				for i := 0; !enough.Load(); i++ {
+					o := newOrder(t, fmt.Sprint(w, "-", i), 0, order.Line{SKU: "mug", Quantity: 2}, order.Line{SKU: "plate", Quantity: 1})
+					_, err := db.Open(t.Context(), openings(o))
+					if err == nil && i%2 == 0 {
+						_, err = db.Commit(t.Context(), keys(o))
+					}
+					if err == nil && i%3 == 0 {
+						_, err = db.Close(t.Context(), []order.Closing{cancelling(o)})
+					}
+					if err == nil && i%5 == 0 {
+						_, _, err = db.Receive(t.Context(), "mug", 3, fmt.Sprint(w, "-", i), "")
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for range audits {
+			wantConserved(t, db)
+		}
+		enough.Store(true)
+		all.Wait()
 	})
 }
 

@@ -2,10 +2,10 @@ package orderdb
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"unicode/utf8"
 
 	"gorm.io/gorm"
@@ -106,12 +106,8 @@ func (db *DB) SetStock(ctx context.Context, sku string, onHand, version int64) (
 		case created && version != 0:
 			return ErrStale
 		case created:
-			row := stockRow{SKU: sku, OnHand: onHand, Version: 1, CreatedAt: now()}
-			s = row.stock()
-			if err := tx.Create(&row).Error; err != nil {
-				return err
-			}
-			return move(tx, sku, movementAdjustment, "1", onHand, "created")
+			s, err = create(tx, sku, onHand)
+			return err
 		case version == 0:
 			return ErrVersionRequired
 		case version != slot.Version:
@@ -126,12 +122,29 @@ func (db *DB) SetStock(ctx context.Context, sku string, onHand, version int64) (
 		if err != nil {
 			return err
 		}
-		return move(tx, sku, movementAdjustment, strconv.FormatInt(s.Version, 10), onHand-slot.OnHand, "set")
+		return move(tx, sku, movementAdjustment, "set "+rand.Text(), onHand-slot.OnHand, "set")
 	})
 	if err != nil {
 		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, err)
 	}
 	return s, created, nil
+}
+
+// create inserts a SKU's row. What is on record of a SKU whose row was deleted by hand stays right: the
+// new row holds the units of its PENDING orders, and the movement makes up for what was moved and sold.
+func create(tx *gorm.DB, sku string, onHand int64) (Stock, error) {
+	moved, sold, held, err := sums(tx, []string{sku})
+	if err != nil {
+		return Stock{}, err
+	}
+	row := stockRow{SKU: sku, OnHand: onHand, Reserved: held[sku], Version: 1, CreatedAt: now()}
+	if row.Reserved > onHand {
+		return Stock{}, ErrBelowReserved
+	}
+	if err := tx.Create(&row).Error; err != nil {
+		return Stock{}, err
+	}
+	return row.stock(), move(tx, sku, movementAdjustment, "created "+rand.Text(), onHand+sold[sku]-moved[sku], "created")
 }
 
 // Receive adds a receipt's units, or takes them away if quantity is negative. A reference counts once:

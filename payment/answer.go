@@ -38,11 +38,12 @@ type chargeAnswer struct {
 }
 
 type paymentAnswer struct {
-	Reference order.ID `json:"reference"`
-	Status    string   `json:"status"`
-	Reason    string   `json:"reason"`
-	Charged   int64    `json:"charged"`  // minor units
-	Reversed  int64    `json:"reversed"` // minor units
+	Reference order.ID       `json:"reference"`
+	Status    string         `json:"status"`
+	Reason    string         `json:"reason"`
+	Charged   int64          `json:"charged"`  // minor units
+	Reversed  int64          `json:"reversed"` // minor units
+	Currency  order.Currency `json:"currency"`
 }
 
 // decode reads a 200.
@@ -108,9 +109,13 @@ func readReversal(r reply, id order.ID) error {
 // net is the money taken and not given back, in minor units.
 func (a *paymentAnswer) net() int64 { return a.Charged - a.Reversed }
 
-func (a *paymentAnswer) payment() (order.Payment, error) {
+// payment says what the record means for a charge of the amount.
+func (a *paymentAnswer) payment(amount order.Amount) (order.Payment, error) {
 	switch a.Status {
 	case statusApproved:
+		if charged := (order.Amount{Minor: a.Charged, Currency: a.Currency}); charged != amount {
+			return order.Payment{}, order.Failf(order.Unknown, "the provider has a charge of %s on record, not of %s", charged, amount)
+		}
 		return order.Payment{Verdict: order.Approved}, nil
 	case statusDeclined:
 		return order.Payment{Verdict: order.Declined, Reason: clip(a.Reason, maxReason)}, nil

@@ -69,7 +69,7 @@ func TestRecordsMustAgreeWithThemselves(t *testing.T) {
 			id := newID(t, "")
 			server := scripted(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(fill(body, id))) })
 			client := newClient(t, server.URL, patience)
-			found, err := client.LookUp(t.Context(), id)
+			found, err := client.LookUp(t.Context(), id, price)
 			wantFailure(t, err, order.Unknown, "200")
 			if found != nil {
 				t.Errorf("LookUp gave %+v beside the error", found)

@@ -114,18 +114,19 @@ func (c *Client) Charge(ctx context.Context, id order.ID, amount order.Amount, p
 	})
 }
 
-// LookUp asks what became of a charge. It returns nil if the provider knows none. A charge that was
-// reversed counts as declined, with the reason ReasonReversed.
+// LookUp asks what became of a charge of that amount. It returns nil if the provider knows none. A charge
+// that was reversed counts as declined, with the reason ReasonReversed. A charge of another amount is
+// somebody's mistake, which a person must look at: it is Unknown.
 //
 // Every failure is Unknown, even a refused dial: it stands for the charge that was asked about, of
 // which nothing was learned.
-func (c *Client) LookUp(ctx context.Context, id order.ID) (*order.Payment, error) {
+func (c *Client) LookUp(ctx context.Context, id order.ID, amount order.Amount) (*order.Payment, error) {
 	return call(c, opLookUp, string(id), func() (*order.Payment, error) {
 		found, err := c.find(ctx, id)
 		if err != nil || found == nil {
 			return nil, err
 		}
-		payment, err := found.payment()
+		payment, err := found.payment(amount)
 		if err != nil {
 			return nil, err
 		}

@@ -31,7 +31,7 @@ func TestRefusedDialHadNoEffect(t *testing.T) {
 func TestRefusedLookUpSaysNothingOfTheCharge(t *testing.T) {
 	t.Parallel()
 	client, id := newClient(t, nobody, patience), newID(t, "")
-	found, err := client.LookUp(t.Context(), id)
+	found, err := client.LookUp(t.Context(), id, price)
 	wantFailure(t, err, order.Unknown, "connection refused")
 	if found != nil {
 		t.Errorf("got %+v beside the error", found)
@@ -175,7 +175,7 @@ func TestProviderThatDiesWithACharge(t *testing.T) {
 		_ = hijack(t, w).Close()
 	})
 	client, id := newClient(t, server.URL, patience), newID(t, "")
-	if found, err := client.LookUp(t.Context(), id); found != nil || err != nil {
+	if found, err := client.LookUp(t.Context(), id, price); found != nil || err != nil {
 		t.Fatalf("got %+v, %v", found, err)
 	}
 	_, err := client.Charge(t.Context(), id, price, sandbox.TokenOK)

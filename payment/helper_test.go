@@ -125,7 +125,7 @@ func wantAccount(t *testing.T, client *payment.Client, id order.ID, want account
 	if err != nil || net != want.net {
 		t.Errorf("Net gave %d, %v, want %d", net, err, want.net)
 	}
-	found, err := client.LookUp(t.Context(), id)
+	found, err := client.LookUp(t.Context(), id, price)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func waitUntilCharged(t *testing.T, client *payment.Client, id order.ID) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
-		found, err := client.LookUp(ctx, id)
+		found, err := client.LookUp(ctx, id, price)
 		if err != nil {
 			t.Fatal(err)
 		}

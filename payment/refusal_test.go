@@ -54,7 +54,7 @@ func TestRefusalsHaveAClass(t *testing.T) {
 			wantFailure(t, err, test.charge, "charge "+string(id)+": POST /v1/charges: ", code)
 			err = client.Reverse(t.Context(), id)
 			wantFailure(t, err, test.reverse, "reverse "+string(id)+": POST /v1/reversals: ", code)
-			found, err := client.LookUp(t.Context(), id)
+			found, err := client.LookUp(t.Context(), id, price)
 			if test.unknownOrder {
 				if found != nil || err != nil {
 					t.Errorf("LookUp gave %+v, %v, want nil, nil", found, err)
@@ -85,7 +85,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		client, id := newClient(t, server.URL, patience), newID(t, "")
 		_, err := client.Charge(t.Context(), id, price, secret)
 		wantFailure(t, err, order.Unknown, strconv.Itoa(status))
-		_, err = client.LookUp(t.Context(), id)
+		_, err = client.LookUp(t.Context(), id, price)
 		wantFailure(t, err, order.Unknown, strconv.Itoa(status))
 	}
 }

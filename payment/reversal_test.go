@@ -17,7 +17,7 @@ func wantReversed(t *testing.T, client *payment.Client, id order.ID, want accoun
 	t.Helper()
 	for range 2 {
 		wantAccount(t, client, id, want)
-		found, err := client.LookUp(t.Context(), id)
+		found, err := client.LookUp(t.Context(), id, price)
 		if err != nil || found == nil || *found != (order.Payment{Verdict: order.Declined, Reason: payment.ReasonReversed}) {
 			t.Errorf("LookUp gave %+v, %v", found, err)
 		}

@@ -61,7 +61,7 @@ func TestLostAnswerIsFoundByItsReference(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v, want one that wraps io.ErrUnexpectedEOF", err)
 	}
-	found, err := client.LookUp(t.Context(), id)
+	found, err := client.LookUp(t.Context(), id, price)
 	if err != nil || found == nil || found.Verdict != order.Approved {
 		t.Fatalf("got %+v, %v", found, err)
 	}
@@ -75,7 +75,7 @@ func TestErrorBeforeChargeIsNotFound(t *testing.T) {
 	client, id := newClient(t, newProvider(t, sandbox.Config{}).URL, patience), newID(t, "")
 	_, err := client.Charge(t.Context(), id, price, sandbox.TokenError)
 	wantFailure(t, err, order.Unknown, "500")
-	if found, err := client.LookUp(t.Context(), id); found != nil || err != nil {
+	if found, err := client.LookUp(t.Context(), id, price); found != nil || err != nil {
 		t.Fatalf("got %+v, %v", found, err)
 	}
 }
@@ -117,4 +117,20 @@ func TestParametersThatTheProviderRefuses(t *testing.T) {
 	_, err := client.Charge(t.Context(), id, order.Amount{Minor: 0, Currency: "EUR"}, sandbox.TokenOK)
 	wantFailure(t, err, order.Final, "400", "amount")
 	wantAccount(t, client, id, account{})
+}
+
+// TestChargeOfAnotherAmountIsNoAnswer: whoever charged that, it was not for this order.
+func TestChargeOfAnotherAmountIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	client, id := newClient(t, newProvider(t, sandbox.Config{}).URL, patience), newID(t, "")
+	if _, err := client.Charge(t.Context(), id, price, sandbox.TokenOK); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []order.Amount{{Minor: price.Minor + 1, Currency: price.Currency}, {Minor: price.Minor, Currency: "JPY"}} {
+		found, err := client.LookUp(t.Context(), id, other)
+		wantFailure(t, err, order.Unknown, other.String())
+		if found != nil {
+			t.Errorf("a charge of %s was taken for one of %s", price, other)
+		}
+	}
 }

@@ -136,14 +136,13 @@ func notLoaded(claims []*claim) []*claim {
 func reservation(lines []claim) order.Outcome[order.Reservation] {
 	r := order.Reservation{Verdict: order.Reserved}
 	var soldOut, unknown []string
+	reused := false
 	for _, line := range lines {
 		if line.err != nil {
 			return order.Undecided[order.Reservation](line.err)
 		}
 		switch line.answer {
-		case answerReserved:
-			r.New, r.Holds = true, true
-		case answerFound:
+		case answerReserved, answerFound:
 			r.Holds = true
 		case answerSoldOut:
 			soldOut = append(soldOut, line.sku)
@@ -152,12 +151,14 @@ func reservation(lines []claim) order.Outcome[order.Reservation] {
 		case answerReleased:
 			r.Verdict = order.Released
 		case answerKeyReused:
-			return order.Decided(order.Reservation{Verdict: order.KeyReused})
+			reused = true
 		default:
 			return order.Undecided[order.Reservation](errors.New("stock script answered " + strconv.Quote(line.answer)))
 		}
 	}
 	switch {
+	case reused:
+		r.Verdict = order.KeyReused
 	case len(unknown) > 0:
 		r.Verdict, r.SKUs = order.UnknownSKU, unknown
 	case len(soldOut) > 0:
@@ -172,7 +173,7 @@ func (f *Front) Release(ctx context.Context, releases []order.Releasing) []order
 	for _, r := range releases {
 		fingerprint := string(r.Order.Fingerprint())
 		for _, line := range r.Order.Lines {
-			calls = append(calls, f.releaseCall(r.Order.ID, line.SKU, fingerprint, r.Held))
+			calls = append(calls, f.releaseCall(r, line.SKU, fingerprint))
 		}
 	}
 	replies := f.run(ctx, calls)
@@ -189,6 +190,23 @@ func (f *Front) Release(ctx context.Context, releases []order.Releasing) []order
 		replies = replies[len(r.Order.Lines):]
 	}
 	return outcomes
+}
+
+// Verify implements the port of package activities.
+func (f *Front) Verify(ctx context.Context, orders []order.Order) error {
+	var calls []call
+	for _, o := range orders {
+		fingerprint := string(o.Fingerprint())
+		for _, sku := range o.SKUs() {
+			calls = append(calls, verifyCall(o.ID, sku, fingerprint))
+		}
+	}
+	for _, r := range f.run(ctx, calls) {
+		if r.err != nil {
+			return r.err
+		}
+	}
+	return nil
 }
 
 // Forget implements the port of package activities. It takes away the loaders' tokens as well, so that

@@ -141,10 +141,7 @@ func newOrder(tb testing.TB, key any, units int64, lines ...order.Line) order.Or
 	return o
 }
 
-var (
-	reserved = order.Reservation{Verdict: order.Reserved, New: true, Holds: true}
-	found    = order.Reservation{Verdict: order.Reserved, Holds: true}
-)
+var reserved = order.Reservation{Verdict: order.Reserved, Holds: true}
 
 func soldOut(skus ...string) order.Reservation {
 	return order.Reservation{Verdict: order.SoldOut, SKUs: skus}
@@ -160,17 +157,17 @@ func wantReservations(t *testing.T, got []order.Outcome[order.Reservation], want
 	if len(got) != len(want) {
 		t.Fatalf("%d outcomes, want %d", len(got), len(want))
 	}
-	for i, outcome := range got {
-		a := outcome.Answer
-		if outcome.Failure != nil || a.Verdict != want[i].Verdict || a.New != want[i].New || a.Holds != want[i].Holds || !slices.Equal(a.SKUs, want[i].SKUs) {
-			t.Errorf("outcome %d: %+v, %v, want %+v", i, a, outcome.Failure, want[i])
+	for i, w := range want {
+		a := got[i].Answer
+		if got[i].Failure != nil || a.Verdict != w.Verdict || a.Holds != w.Holds || !slices.Equal(a.SKUs, w.SKUs) {
+			t.Errorf("outcome %d: %+v, %v, want %+v", i, a, got[i].Failure, w)
 		}
 	}
 }
 
-func (s *shop) wantRelease(t *testing.T, o order.Order, held bool, want order.Verdict) {
+func (s *shop) wantRelease(t *testing.T, o order.Order, taken bool, want order.Verdict) {
 	t.Helper()
-	got := s.Release(t.Context(), []order.Releasing{{Order: o, Held: held}})
+	got := s.Release(t.Context(), []order.Releasing{{Order: o, Taken: taken}})
 	if len(got) != 1 || got[0].Failure != nil || got[0].Answer != want {
 		t.Errorf("released as %+v, want %s", got, want)
 	}

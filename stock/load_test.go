@@ -88,6 +88,12 @@ func TestALoadThatTheStockOvertookIsRefused(t *testing.T) {
 				t.Error(err)
 			}
 		},
+		"by an order that was opened": func(t *testing.T, s *shop) {
+			t.Helper()
+			if err := s.Verify(t.Context(), []order.Order{newOrder(t, "before", 2)}); err != nil {
+				t.Error(err)
+			}
+		},
 		"by the release of an order that held units": func(t *testing.T, s *shop) {
 			t.Helper()
 			s.wantRelease(t, newOrder(t, "flushed", 2), true, order.Released)
@@ -238,7 +244,7 @@ func TestWhoWaitsForAnotherLoaderGivesUpInTime(t *testing.T) {
 		if got[0].Failure == nil {
 			t.Errorf("answered %+v", got[0].Answer)
 		}
-		wantReservations(t, got[1:], found) // its neighbour has its answer
+		wantReservations(t, got[1:], reserved) // its neighbour has its answer
 		s.wantLoads(t, "mug", 0)
 	})
 }

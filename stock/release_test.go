@@ -65,10 +65,10 @@ func TestAReleaseOfAnOlderGenerationDeletesTheCount(t *testing.T) {
 func TestAReleaseWithoutAReservation(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		s.wantReserve(t, newOrder(t, "other", 1), reserved)
-		// The row never held units, and neither did Redis: the count stands.
+		// Nothing was taken for it anywhere: the count stands.
 		s.wantRelease(t, newOrder(t, "never", 3), false, order.Released)
 		s.wantCount(t, "mug", 9)
-		// The row gave units back that the count does not know of.
+		// Units came back of which the count does not know.
 		late := newOrder(t, "expired", 3)
 		s.wantRelease(t, late, true, order.Released)
 		s.wantCount(t, "mug", notLoaded)
@@ -80,7 +80,7 @@ func TestAReleaseWithoutAReservation(t *testing.T) {
 }
 
 func TestEverythingIsFlushedBetweenReserveAndRelease(t *testing.T) {
-	for name, held := range map[string]bool{"the row held units": true, "the row held none": false} {
+	for name, taken := range map[string]bool{"units were taken": true, "none were": false} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s *shop) {
 				o := newOrder(t, 1, 3)
@@ -89,10 +89,10 @@ func TestEverythingIsFlushedBetweenReserveAndRelease(t *testing.T) {
 					t.Fatal(err)
 				}
 				s.wantReserve(t, newOrder(t, 2, 2), reserved)
-				s.wantRelease(t, o, held, order.Released)
+				s.wantRelease(t, o, taken, order.Released)
 				s.wantReserve(t, o, order.Reservation{Verdict: order.Released})
 				s.wantReserve(t, newOrder(t, 3, 1), reserved)
-				if held {
+				if taken {
 					s.wantCount(t, "mug", 9) // loaded afresh for the last one
 				} else {
 					s.wantCount(t, "mug", 7)
@@ -107,7 +107,7 @@ func TestABatchOfReleases(t *testing.T) {
 		a, b := newOrder(t, "a", 3), newOrder(t, "b", 0, order.Line{SKU: "mug", Quantity: 2}, order.Line{SKU: "plate", Quantity: 1})
 		other := newOrder(t, "a", 4)
 		wantReservations(t, s.Reserve(t.Context(), []order.Order{a, b}), reserved, reserved)
-		got := s.Release(t.Context(), []order.Releasing{{Order: other, Held: true}, {Order: b}, {Order: a, Held: true}, {Order: a, Held: true}})
+		got := s.Release(t.Context(), []order.Releasing{{Order: other, Taken: true}, {Order: b}, {Order: a, Taken: true}, {Order: a, Taken: true}})
 		for i, want := range []order.Verdict{order.KeyReused, order.Released, order.Released, order.Released} {
 			if got[i].Failure != nil || got[i].Answer != want {
 				t.Errorf("outcome %d: %+v, want %s", i, got[i], want)
@@ -125,7 +125,7 @@ func TestManyReleasesAtOnceGiveTheUnitsBackOnce(t *testing.T) {
 		for i := range orders {
 			o := newOrder(t, i, 2)
 			s.wantReserve(t, o, reserved)
-			releases = append(releases, order.Releasing{Order: o, Held: true})
+			releases = append(releases, order.Releasing{Order: o, Taken: true})
 		}
 		s.wantCount(t, "mug", 0)
 		atOnce(workers, func(int) {

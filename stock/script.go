@@ -19,6 +19,8 @@ var (
 	reserveSource string
 	//go:embed scripts/release.lua
 	releaseSource string
+	//go:embed scripts/verify.lua
+	verifySource string
 	//go:embed scripts/take.lua
 	takeSource string
 	//go:embed scripts/load.lua
@@ -26,6 +28,7 @@ var (
 
 	reserveScript = redis.NewScript(reserveSource)
 	releaseScript = redis.NewScript(releaseSource)
+	verifyScript  = redis.NewScript(verifySource)
 	takeScript    = redis.NewScript(takeSource)
 	loadScript    = redis.NewScript(loadSource)
 )
@@ -52,16 +55,24 @@ func (f *Front) reserveCall(id order.ID, line order.Line, fingerprint string) ca
 	}
 }
 
-func (f *Front) releaseCall(id order.ID, sku, fingerprint string, held bool) call {
-	heldArg := "0"
-	if held {
-		heldArg = "1"
-	}
+func (f *Front) releaseCall(r order.Releasing, sku, fingerprint string) call {
 	return call{
 		releaseScript,
-		[]string{stockKey(sku), reservationKey(sku, id), loaderKey(sku)},
-		[]any{fingerprint, f.cfg.ReservationTTL.Milliseconds(), heldArg},
+		[]string{stockKey(sku), reservationKey(sku, r.Order.ID), loaderKey(sku)},
+		[]any{fingerprint, f.cfg.ReservationTTL.Milliseconds(), flag(r.Taken), flag(r.Foreign)},
 	}
+}
+
+func verifyCall(id order.ID, sku, fingerprint string) call {
+	return call{verifyScript, []string{stockKey(sku), reservationKey(sku, id), loaderKey(sku)}, []any{fingerprint}}
+}
+
+// flag is how the scripts are told of a bool.
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }
 
 type reply struct {

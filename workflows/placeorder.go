@@ -25,11 +25,8 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 
 	undo.mayBeReserved()
 	reservation, err := step(ctx, activities.Reserve, o)
-	switch {
-	case err != nil:
+	if err != nil {
 		return undo.after(ctx, err)
-	case reservation.Verdict == order.KeyReused:
-		return keyReused(o)
 	}
 	undo.reservedAs(reservation)
 
@@ -38,7 +35,7 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	case err != nil:
 		return undo.after(ctx, err)
 	case row.KeyReused:
-		return keyReused(o)
+		return undo.foreign(ctx)
 	case row.Status.Sold():
 		return end(ctx, o, row)
 	case row.Status.Closed():

@@ -51,7 +51,7 @@ func straight(t *testing.T) *journey {
 	j.SetWorkflowRunTimeout(24 * time.Hour)
 	j.RegisterWorkflow(workflows.PlaceOrder)
 	j.reserve = func(int) (order.Reservation, error) {
-		return order.Reservation{Verdict: order.Reserved, New: true, Holds: true}, nil
+		return order.Reservation{Verdict: order.Reserved, Holds: true}, nil
 	}
 	j.open = func(int, order.Opening) (order.Row, error) {
 		return order.Row{Status: order.Pending, Changed: true, Held: true, CreatedAt: opened}, nil
@@ -166,7 +166,7 @@ func TestADeclineIsClosedThenReleased(t *testing.T) {
 		return order.Payment{Verdict: order.Declined, Reason: "insufficient_funds"}, nil
 	}
 	j.release = func(_ int, r order.Releasing) error {
-		if !r.Held {
+		if !r.Taken {
 			t.Error("release must know that the row gave units back")
 		}
 		return nil
@@ -284,12 +284,19 @@ func TestAKeyUsedForAnotherOrderTouchesNothing(t *testing.T) {
 		}
 		j.took(t, calls...)
 	}
+	foreign := func(_ int, r order.Releasing) error {
+		if !r.Foreign {
+			t.Error("what is released must not block the order that the id belongs to")
+		}
+		return nil
+	}
 	j := straight(t)
 	j.reserve = func(int) (order.Reservation, error) { return order.Reservation{Verdict: order.KeyReused}, nil }
-	check(j, "Reserve")
-	j = straight(t)
 	j.open = func(int, order.Opening) (order.Row, error) { return order.Row{KeyReused: true}, nil }
 	check(j, "Reserve", "Open")
+	j = straight(t)
+	j.open, j.release = func(int, order.Opening) (order.Row, error) { return order.Row{KeyReused: true}, nil }, foreign
+	check(j, "Reserve", "Open", "Release")
 }
 
 func TestAnInvalidOrderTouchesNothing(t *testing.T) {
@@ -380,6 +387,14 @@ func TestACancelledWorkflowUndoesWhatItMayHaveDone(t *testing.T) {
 		{"while it opens", func(j *journey) {
 			j.open = func(int, order.Opening) (order.Row, error) { j.CancelWorkflow(); return order.Row{}, fails(1, 1) }
 		}, []string{"Reserve", "Open", "Close", "Reverse", "Release", "Settle"}},
+		{"while it charges patiently", func(j *journey) {
+			j.charge = func(try int, _ order.Charging) (order.Payment, error) {
+				if try == 5 {
+					j.CancelWorkflow()
+				}
+				return order.Payment{}, fails(try, try)
+			}
+		}, []string{"Reserve", "Open", "Charge", "Charge", "Charge", "Charge", "Charge", "Close", "Reverse", "Release", "Settle"}},
 		{"while it charges", func(j *journey) {
 			j.charge = func(int, order.Charging) (order.Payment, error) {
 				j.CancelWorkflow()

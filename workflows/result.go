@@ -17,7 +17,7 @@ type Result struct {
 	Detail  string       `json:"detail,omitempty"`
 }
 
-// Types of the errors with which PlaceOrder fails. It then has touched nothing.
+// Types of the errors with which PlaceOrder fails. It then has changed nothing.
 const (
 	ErrorInvalid   = "invalid"
 	ErrorKeyReused = "key_reused"
@@ -38,11 +38,6 @@ func reasonInWords(row order.Row) string {
 		return ": " + string(row.Reason)
 	}
 	return ": " + string(row.Reason) + " (" + row.Detail + ")"
-}
-
-func keyReused(o order.Order) (Result, error) {
-	return Result{}, temporal.NewNonRetryableApplicationError(
-		"order "+string(o.ID)+" is on record with other contents; nothing was touched", ErrorKeyReused, nil)
 }
 
 func invalidOrder(err error) error {

@@ -78,7 +78,11 @@ func patiently[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in
 		answered := askForPerson(ctx, fmt.Sprintf("%s has had no answer for %s", s.Name, attentionAfter))
 		defer answered()
 	}
-	return answerOf[Out](ctx, future)
+	answer, err := answerOf[Out](ctx, future)
+	if err != nil && !isFinal(err) && ctx.Err() != nil {
+		return answer, ctx.Err() // the try that was under way failed before it saw the cancellation
+	}
+	return answer, err
 }
 
 func answerOf[Out any](ctx workflow.Context, f workflow.Future) (answer Out, err error) {

@@ -18,8 +18,8 @@ type undo struct {
 
 	reserved bool // Redis may have a reservation
 	charged  bool // the provider may have taken the money, on our request
-	// uncharged: this workflow opened the order or saw its charge declined, so that a row which it
-	// closes itself needs no reversal.
+	// uncharged: this workflow saw the charge declined, so that a row which it closes itself needs no
+	// reversal.
 	uncharged bool
 }
 
@@ -32,7 +32,7 @@ func (u *undo) mayBeCharged()  { u.charged, u.uncharged = true, false }
 func (u *undo) notCharged()    { u.charged, u.uncharged = false, true }
 
 // reservedAs narrows down what may be reserved to what Redis answered.
-func (u *undo) reservedAs(r order.Reservation) { u.reserved = r.Holds || !r.Refused() }
+func (u *undo) reservedAs(r order.Reservation) { u.reserved = r.Holds }
 
 // after ends an order whose step gave up: because the workflow was asked to cancel, or because the
 // step failed in a way that no repeat can mend.
@@ -57,7 +57,7 @@ func (u *undo) all(ctx workflow.Context, status order.Status, reason order.Reaso
 	case err != nil:
 		return Result{}, err
 	case row.KeyReused:
-		return keyReused(u.order)
+		return u.foreign(ctx)
 	case row.Status.Sold():
 		return end(ctx, u.order, row)
 	}
@@ -74,7 +74,7 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	if u.reserved || !row.Settled {
-		if _, err := step(ctx, activities.Release, order.Releasing{Order: u.order, Held: row.Held}); err != nil {
+		if _, err := step(ctx, activities.Release, order.Releasing{Order: u.order, Taken: u.reserved || row.Held}); err != nil {
 			return Result{}, err
 		}
 	}
@@ -84,6 +84,19 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	return end(ctx, u.order, row)
+}
+
+// foreign ends an order whose id belongs to another: nothing of that one is touched, and what this one
+// got in Redis before anybody knew is given back.
+func (u *undo) foreign(ctx workflow.Context) (Result, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if u.reserved {
+		if _, err := step(ctx, activities.Release, order.Releasing{Order: u.order, Foreign: true}); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{}, temporal.NewNonRetryableApplicationError(
+		"order "+string(u.order.ID)+" is on record with other contents; nothing of it was touched", ErrorKeyReused, nil)
 }
 
 // owesReversal tells whether a charge may exist for a closed row. Another workflow may have sent one

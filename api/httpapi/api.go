@@ -62,6 +62,8 @@ type API struct {
 	known    *lru.Cache[string, struct{}] // SKUs that exist; they are never deleted
 	forgets  *forgetter
 	auditor  chan struct{} // holds a token while an audit runs
+	draining chan struct{} // closed by Drain
+	drain    func()
 	patience patience
 }
 
@@ -96,9 +98,11 @@ func New(d Deps) (*API, error) {
 	// huma makes its own errors by a package variable, and offers no other way to give them our form.
 	// Every API of a process wants the same one, so it is set once, before any request.
 	humaOnce.Do(func() { huma.NewError = humaProblem }) //nolint:reassign // see above
+	draining := make(chan struct{})
 	a := &API{
 		Deps: d, mux: chi.NewMux(), series: newSeries(d.Registerer), known: known,
 		forgets: newForgetter(d.Front, d.Log), auditor: make(chan struct{}, 1),
+		draining: draining, drain: sync.OnceFunc(func() { close(draining) }),
 		patience: patience{start: 5 * time.Second, row: 2 * time.Second, check: time.Second},
 	}
 	a.mux.Use(a.observe, middleware.GetHead)
@@ -116,8 +120,15 @@ func New(d Deps) (*API, error) {
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
+// Drain ends all waiting for orders: who waits is answered at once by what the row says. Call it before
+// the server in front is shut down, which otherwise would wait for the waits.
+func (a *API) Drain() { a.drain() }
+
 // Close ends what goes on in the background. Call it when no request is served any more.
-func (a *API) Close() { a.forgets.close() }
+func (a *API) Close() {
+	a.drain()
+	a.forgets.close()
+}
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	write(w, newProblem(slugNotFound, "there is nothing at %s", clip(r.URL.Path)))

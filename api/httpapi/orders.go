@@ -87,6 +87,13 @@ func (a *API) carry(ctx context.Context, o order.Order, deadline time.Time) erro
 	}
 	wait, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	go func() {
+		select {
+		case <-a.draining:
+			cancel()
+		case <-wait.Done():
+		}
+	}()
 	_ = run.Get(wait, nil)
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
 	"holdfast/internal/child"
+	"holdfast/order"
 )
 
 // pauseBetweenWipes lets a few dozen orders through in between.
@@ -83,14 +84,15 @@ func TestAPortInUseNamesThePortAndTheFlag(t *testing.T) {
 // starts it again on its data. Every shopper repeats until he knows how his order ended.
 func TestAKilledStackLosesNothing(t *testing.T) {
 	t.Parallel()
-	const shoppers, units, kills = 120, 80, 3
+	const shoppers, units, kills = 150, 100, 3
 	v := newVictim(t)
 	v.start(t)
 	f := shop.New("http://" + v.api)
 	if err := f.SetStock(t.Context(), "drop", units); err != nil {
 		t.Fatal(err)
 	}
-	var confirmed, declined, soldOut, served atomic.Int64
+	var confirmed, declined, soldOut atomic.Int64
+	served := make(chan struct{}, shoppers)
 	group, ctx := errgroup.WithContext(t.Context())
 	for i := range shoppers {
 		method := []string{"tok_ok", "tok_ok", "tok_lost", "tok_declined", "tok_error"}[i%5]
@@ -99,7 +101,7 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			served.Add(1)
+			served <- struct{}{}
 			switch answer.Status {
 			case http.StatusCreated:
 				confirmed.Add(1)
@@ -113,13 +115,15 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 			return nil
 		})
 	}
-	for range kills {
-		before := served.Load()
-		moment := time.After(rand.N(400 * time.Millisecond))
-		<-moment
+	for range kills { // each time some have been served and most wait
+		for range 10 + rand.IntN(20) {
+			select {
+			case <-served:
+			case <-ctx.Done(): // Wait says why
+			}
+		}
 		v.kill()
 		v.start(t)
-		t.Logf("killed and started again; %d of %d shoppers served, %d before", served.Load(), shoppers, before)
 	}
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
@@ -147,12 +151,11 @@ func newVictim(t *testing.T) *victim {
 	v := &victim{dir: t.TempDir()}
 	v.args = append(v.args, filepath.Join(v.dir, "data"))
 	for range 4 {
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", free)
+		addr, err := child.FreeAddr(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.args = append(v.args, listener.Addr().String())
-		_ = listener.Close()
+		v.args = append(v.args, addr)
 	}
 	v.api = v.args[1]
 	t.Cleanup(v.kill)
@@ -207,5 +210,32 @@ func (v *victim) ready(ctx context.Context) bool {
 func (v *victim) kill() {
 	if v.proc != nil {
 		v.proc.Kill()
+	}
+}
+
+// TestStoppingAnswersWhoeverWaits: a stop must neither wait for the waits nor cut them off.
+func TestStoppingAnswersWhoeverWaits(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.sell(t, "mug", 1)
+	type result struct {
+		shop.Answer
+		err error
+	}
+	answered := make(chan result, 1)
+	go func() {
+		answer, err := f.Place(t.Context(), "k", shop.Buy("c-1", "tok_slow", "mug", 1), 30*time.Second)
+		answered <- result{answer, err}
+	}()
+	for id := order.NewID("c-1", "k"); t.Context().Err() == nil; pause(t.Context(), 10*time.Millisecond) {
+		if pending, err := f.Get(t.Context(), id); err == nil && pending.Status == order.Pending {
+			break
+		}
+	}
+	if err := f.Stack.Stop(); err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+	if got := <-answered; got.err != nil || got.Status != http.StatusAccepted {
+		t.Errorf("answered %d %+v, %v", got.Status, got.Problem, got.err)
 	}
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -219,4 +220,55 @@ func events(t *testing.T, temporal client.Client, workflowID string) (n int) {
 		}
 	}
 	return n
+}
+
+// TestAKeyReusedForOtherGoodsWithholdsNothing: the key's own order is closed, and another body under its
+// key gets units in Redis before the row says whose key it is.
+func TestAKeyReusedForOtherGoodsWithholdsNothing(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.sell(t, "mug", 5)
+	f.sell(t, "print", 5)
+	request := shop.Buy("c-1", "tok_slow", "mug", 2)
+	pending, err := f.Place(t.Context(), "k", request, 0)
+	if err != nil || pending.Status != http.StatusAccepted {
+		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
+	}
+	if err := f.temporal(t).CancelWorkflow(t.Context(), pending.Order.WorkflowID, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.buy(t, "k", request)
+	other, err := f.Place(t.Context(), "k", shop.Buy("c-1", "tok_ok", "print", 3), 10*time.Second)
+	if err != nil || other.Problem.Slug() != "key-reused" {
+		t.Fatalf("answered %d %+v, %v", other.Status, other.Problem, err)
+	}
+	if all := f.buy(t, "k2", shop.Buy("c-2", "tok_ok", "print", 5)); all.Status != http.StatusCreated {
+		t.Errorf("an honest shopper was answered %d %+v", all.Status, all.Problem)
+	}
+	f.quiet(t)
+	f.left(t, "mug", 5)
+}
+
+// TestAReceiptInTheMiddleOfASaleLeavesRedisRight reloads the count while orders are on their way.
+func TestAReceiptInTheMiddleOfASaleLeavesRedisRight(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.sell(t, "drop", 100)
+	received := make(chan error, 1)
+	go func() {
+		for i := range 5 {
+			if err := f.Receive(t.Context(), "drop", 10, fmt.Sprintf("delivery-%d", i)); err != nil {
+				received <- err
+				return
+			}
+			pause(t.Context(), pauseBetweenWipes)
+		}
+		received <- nil
+	}()
+	confirmed, _ := f.rush(t, 120, "drop")
+	if err := <-received; err != nil {
+		t.Fatal(err)
+	}
+	f.quiet(t)
+	f.left(t, "drop", 150-confirmed)
 }

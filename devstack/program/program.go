@@ -5,7 +5,6 @@ package program
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,7 +33,7 @@ func Start(ctx context.Context, dir, name string, env map[string]string, logs st
 		}
 		dir = filepath.Dir(self)
 	}
-	addr, err := freeAddr(ctx)
+	addr, err := child.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -102,14 +101,4 @@ func (p *Program) ready(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// freeAddr finds an address to give to a child. Another process could take it in between; the child
-// then says so and the start fails.
-func freeAddr(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -140,6 +140,12 @@ func (c *Client) SetStock(ctx context.Context, sku string, onHand int64) error {
 	return c.call(ctx, http.MethodPut, c.API+"/v1/stock/"+sku, map[string]int64{"on_hand": onHand}, nil)
 }
 
+// Receive adds units to a SKU. A reference counts once.
+func (c *Client) Receive(ctx context.Context, sku string, units int64, reference string) error {
+	return c.call(ctx, http.MethodPost, c.API+"/v1/stock/"+sku+"/receipts",
+		map[string]any{"quantity": units, "reference": reference, "reason": ""}, nil)
+}
+
 // Stock is the units of a SKU.
 type Stock struct {
 	SKU       string `json:"sku"`

@@ -54,12 +54,13 @@ type Stack struct {
 	api      *app.API    // nil with InfraOnly
 	worker   *app.Worker // nil with InfraOnly
 	closers  []func() error
+	stopped  chan struct{} // closed by the first Stop
 }
 
 // Start starts everything and returns once the API answers. The error of a port in use names the port
 // and the flag.
 func Start(ctx context.Context, cfg Config) (s *Stack, err error) {
-	s = &Stack{cfg: cfg, log: cfg.Log}
+	s = &Stack{cfg: cfg, log: cfg.Log, stopped: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -197,6 +198,24 @@ func (s *Stack) Env() map[string]string {
 	return env
 }
 
+// Failed gives the reason if api or worker cannot go on by itself. It is nil with InfraOnly.
+func (s *Stack) Failed() <-chan error {
+	if s.cfg.InfraOnly {
+		return nil
+	}
+	failed := make(chan error, 2)
+	for _, program := range []app.Program{s.api, s.worker} {
+		go func() {
+			select {
+			case err := <-program.Failed():
+				failed <- err
+			case <-s.stopped:
+			}
+		}()
+	}
+	return failed
+}
+
 // Stop stops everything, what was started last first. It may be called twice.
 func (s *Stack) Stop() error {
 	var errs []error
@@ -204,5 +223,10 @@ func (s *Stack) Stop() error {
 		errs = append(errs, closer())
 	}
 	s.closers = nil
+	select {
+	case <-s.stopped:
+	default:
+		close(s.stopped)
+	}
 	return errors.Join(errs...)
 }

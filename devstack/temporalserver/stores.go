@@ -28,7 +28,7 @@ var ErrOtherVersion = errors.New("written by another version of the Temporal ser
 //   - synchronous=normal: a commit is in the write-ahead log, in the system's hands, when it returns. A
 //     kill -9 of this process loses nothing. A power cut may lose the last commits, never the file's
 //     consistency. "full" would wait for the disk at each of the dozens of commits of every workflow; what
-//     must outlive a power cut is in MySQL, and a reconciler drives it on from there.
+//     must outlive a power cut is in MySQL, and runs on a real cluster.
 //   - busy_timeout, in ms: only a stray process (a shell on the file, a backup) ever competes for the lock.
 //     It gets ten seconds, the time-out of the server's own calls, before a workflow sees an error.
 //   - wal_autocheckpoint, in pages of 4 KiB: visibility has some 60 indexes, so that with the default of 1,000 the

@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -118,7 +116,7 @@ func (s *Server) current() *child.Process {
 func (s *Server) launch(ctx context.Context) (*Server, error) {
 	var err error
 	for range startAttempts {
-		if s.addr, err = freeAddr(ctx); err != nil {
+		if s.addr, err = child.FreeAddr(ctx); err != nil {
 			return nil, err
 		}
 		if err = s.start(ctx); err == nil {
@@ -180,22 +178,6 @@ func (s *Server) logTail() string {
 		return err.Error()
 	}
 	return string(b[max(0, len(b)-tail):])
-}
-
-// freeAddr is a loopback address that nothing listens on at present. It is taken from below the ports that
-// the system gives to outgoing connections: one of those could hold the port when the server restarts.
-func freeAddr(ctx context.Context) (string, error) {
-	const low, high, attempts = 20000, 30000, 100
-	var lc net.ListenConfig
-	var err error
-	for range attempts {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(low+randomN(high-low)))
-		var l net.Listener
-		if l, err = lc.Listen(ctx, "tcp", addr); err == nil {
-			return addr, l.Close()
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // lookUp finds a program in PATH or where distributions put daemons, which is often not in a user's PATH.
