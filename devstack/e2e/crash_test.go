@@ -33,10 +33,7 @@ func TestAStackThatIsStoppedInTheMiddleOfAnOrderFinishesIt(t *testing.T) {
 	first := open(t, func(cfg *stack.Config) { cfg.Data = dir })
 	first.sell(t, "mug", 10)
 	request := shop.Buy("c-1", "tok_slow", "mug", 3)
-	pending, err := first.Place(t.Context(), "k", request, 0)
-	if err != nil || pending.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
-	}
+	pending := first.leavePending(t, request)
 	if err := first.Stack.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -156,10 +156,7 @@ func TestACancelRequestFromTheWebUIUndoesTheOrder(t *testing.T) {
 	f := open(t)
 	f.sell(t, "mug", 10)
 	request := shop.Buy("c-1", "tok_slow", "mug", 4)
-	pending, err := f.Place(t.Context(), "k", request, 0)
-	if err != nil || pending.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
-	}
+	pending := f.leavePending(t, request)
 	temporal := f.temporal(t)
 	if err := temporal.CancelWorkflow(t.Context(), pending.Order.WorkflowID, ""); err != nil {
 		t.Fatal(err)
@@ -180,10 +177,7 @@ func TestATerminatedOrderIsCarriedOnByARepeat(t *testing.T) {
 	f := open(t)
 	f.sell(t, "mug", 10)
 	request := shop.Buy("c-1", "tok_slow", "mug", 4)
-	pending, err := f.Place(t.Context(), "k", request, 0)
-	if err != nil || pending.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
-	}
+	pending := f.leavePending(t, request)
 	temporal := f.temporal(t)
 	if err := temporal.TerminateWorkflow(t.Context(), pending.Order.WorkflowID, "", "pressed by mistake"); err != nil {
 		t.Fatal(err)
@@ -230,10 +224,7 @@ func TestAKeyReusedForOtherGoodsWithholdsNothing(t *testing.T) {
 	f.sell(t, "mug", 5)
 	f.sell(t, "print", 5)
 	request := shop.Buy("c-1", "tok_slow", "mug", 2)
-	pending, err := f.Place(t.Context(), "k", request, 0)
-	if err != nil || pending.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
-	}
+	pending := f.leavePending(t, request)
 	if err := f.temporal(t).CancelWorkflow(t.Context(), pending.Order.WorkflowID, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -69,6 +70,16 @@ func (f shopFront) buy(t *testing.T, key string, r shop.Request) shop.Answer {
 		t.Fatal(err)
 	}
 	return answer
+}
+
+// leavePending places an order under the key "k" whose payment takes its time, and does not wait for it.
+func (f shopFront) leavePending(t *testing.T, r shop.Request) shop.Answer {
+	t.Helper()
+	pending, err := f.Place(t.Context(), "k", r, 0)
+	if err != nil || pending.Status != http.StatusAccepted {
+		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
+	}
+	return pending
 }
 
 // netCharges counts each order's charges less its reversals in the provider's ledger.
