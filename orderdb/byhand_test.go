@@ -102,3 +102,27 @@ func TestADeletedSKUDoesNotHoldUpItsOrders(t *testing.T) {
 		}
 	})
 }
+
+// What was moved, sold and held before is still on record, and the books must go on from there.
+func TestADeletedSKUIsCreatedAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.stocked(t, "mug", 10)
+		sold, held := newOrder(t, 1, 4), newOrder(t, 2, 3)
+		db.open(t, sold, held)
+		must(db.Commit(t.Context(), keys(sold)))(t)
+		for range 2 {
+			db.exec(t, "DELETE FROM stock")
+			if _, _, err := db.SetStock(t.Context(), "mug", 2, 0); !errors.Is(err, orderdb.ErrBelowReserved) {
+				t.Errorf("created with fewer units than are held: %v", err)
+			}
+			db.stocked(t, "mug", 20)
+			db.wantStock(t, "mug", 20, 3)
+			wantConserved(t, db)
+		}
+		if _, repeated, err := db.Receive(t.Context(), "mug", 5, "1", ""); err != nil || repeated {
+			t.Errorf("a delivery: repeated %t, %v", repeated, err)
+		}
+		wantRows(t, must(db.Commit(t.Context(), keys(held)))(t), changed(confirmed))
+		db.wantStock(t, "mug", 22, 0)
+	})
+}

@@ -69,8 +69,12 @@ func (db *DB) List(ctx context.Context, f Filter) ([]Record, error) {
 	if f.CustomerID != "" {
 		q = q.Where("customer_id = ?", f.CustomerID)
 	}
-	if f.Attention != nil {
-		q = q.Where("(attention_since IS NOT NULL) = ?", *f.Attention)
+	switch {
+	case f.Attention == nil:
+	case *f.Attention:
+		q = q.Where("attention_since IS NOT NULL") // a condition that its index serves
+	default:
+		q = q.Where("attention_since IS NULL")
 	}
 	if p := f.Before; p != nil {
 		q = q.Where("(created_at < ? OR (created_at = ? AND id < ?))", p.CreatedAt, p.CreatedAt, p.ID)
