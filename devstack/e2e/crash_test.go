@@ -43,9 +43,7 @@ func TestAStackThatIsStoppedInTheMiddleOfAnOrderFinishesIt(t *testing.T) {
 	}
 	second.quiet(t)
 	second.left(t, "mug", 7)
-	if got := second.netCharges(t)[pending.ID()]; got != 1 {
-		t.Errorf("%d net charges, want 1", got)
-	}
+	second.wantCharges(t, pending.ID(), 1)
 	if answer := second.buy(t, "k2", shop.Buy("c-2", "tok_ok", "mug", 7)); answer.Status != http.StatusCreated {
 		t.Errorf("stock was not loaded again: %d %+v", answer.Status, answer.Problem)
 	}

@@ -50,9 +50,7 @@ func TestEachPaymentEndsAsItShould(t *testing.T) {
 			if end.Status != c.end || end.Reason != c.reason || end.Total != 2*1999 {
 				t.Errorf("ended as %+v, want %s %s", end, c.end, c.reason)
 			}
-			if got := f.netCharges(t)[end.ID]; got != c.charges {
-				t.Errorf("%d net charges, want %d", got, c.charges)
-			}
+			f.wantCharges(t, end.ID, c.charges)
 			f.left(t, sku, c.left)
 			again := f.buy(t, "key-"+sku, shop.Buy("c-1", c.paymentMethod, sku, 2))
 			if again.Status != answer.Status || again.ID() != answer.ID() {
@@ -93,9 +91,7 @@ func TestTheSameKeyWithAnotherBodyTouchesNothing(t *testing.T) {
 		t.Errorf("answered %d %+v, %v", other.Status, other.Problem, err)
 	}
 	f.left(t, "mug", 9)
-	if got := f.netCharges(t)[first.ID()]; got != 1 {
-		t.Errorf("%d net charges, want 1", got)
-	}
+	f.wantCharges(t, first.ID(), 1)
 	f.quiet(t)
 }
 
@@ -167,9 +163,7 @@ func TestACancelRequestFromTheWebUIUndoesTheOrder(t *testing.T) {
 	}
 	f.quiet(t)
 	f.left(t, "mug", 10)
-	if got := f.netCharges(t)[answer.ID()]; got != 0 {
-		t.Errorf("%d net charges, want 0", got)
-	}
+	f.wantCharges(t, answer.ID(), 0)
 }
 
 func TestATerminatedOrderIsCarriedOnByARepeat(t *testing.T) {
@@ -187,9 +181,7 @@ func TestATerminatedOrderIsCarriedOnByARepeat(t *testing.T) {
 	}
 	f.quiet(t)
 	f.left(t, "mug", 6)
-	if got := f.netCharges(t)[pending.ID()]; got != 1 {
-		t.Errorf("%d net charges, want 1", got)
-	}
+	f.wantCharges(t, pending.ID(), 1)
 }
 
 // TestAStraightOrderIsShort counts the events that an order costs the Temporal server.

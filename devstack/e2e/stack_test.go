@@ -82,22 +82,26 @@ func (f shopFront) leavePending(t *testing.T, r shop.Request) shop.Answer {
 	return pending
 }
 
-// netCharges counts each order's charges less its reversals in the provider's ledger.
-func (f shopFront) netCharges(t *testing.T) map[order.ID]int {
+// wantCharges compares an order's charges less its reversals in the provider's ledger.
+func (f shopFront) wantCharges(t *testing.T, id order.ID, want int) {
 	t.Helper()
 	entries, err := f.Ledger(t.Context(), f.GatewayURL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	net := make(map[order.ID]int)
+	net := 0
 	for _, e := range entries {
-		if e.Kind == "charge" {
-			net[e.Reference]++
-		} else {
-			net[e.Reference]--
+		switch {
+		case e.Reference != id:
+		case e.Kind == "charge":
+			net++
+		default:
+			net--
 		}
 	}
-	return net
+	if net != want {
+		t.Errorf("%d net charges for %s, want %d", net, id, want)
+	}
 }
 
 func (f shopFront) left(t *testing.T, sku string, want int64) {
