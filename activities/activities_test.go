@@ -27,11 +27,12 @@ import (
 // ledger is a provider that decides by payment method, and a stock and an order database that answer
 // what the test says. It writes down what it is asked.
 type ledger struct {
-	mu       sync.Mutex
-	calls    []string
-	found    *order.Payment // what a look-up finds
-	rows     []order.Row    // what Open answers
-	stockErr error
+	reservation order.Reservation
+	mu          sync.Mutex
+	calls       []string
+	found       *order.Payment // what a look-up finds
+	rows        []order.Row    // what Open answers
+	stockErr    error
 }
 
 func (l *ledger) note(format string, args ...any) {
@@ -69,16 +70,16 @@ func (l *ledger) Settle(context.Context, []order.Key) ([]order.Row, error) { ret
 func (l *ledger) Attend(context.Context, []order.Attention) ([]order.Row, error) { return l.rows, nil }
 
 func (l *ledger) Reserve(context.Context, []order.Order) []order.Outcome[order.Reservation] {
-	return nil
+	return []order.Outcome[order.Reservation]{order.Decided(l.reservation)}
 }
 
 func (l *ledger) Release(context.Context, []order.Releasing) []order.Outcome[order.Verdict] {
 	return nil
 }
 
-func (l *ledger) Verify(_ context.Context, orders []order.Order) error {
-	for _, o := range orders {
-		l.note("verify %s", strings.Join(o.SKUs(), ","))
+func (l *ledger) Align(_ context.Context, held []order.Held) error {
+	for _, h := range held {
+		l.note("align %s from %d", strings.Join(h.Order.SKUs(), ","), h.Holds[0].From)
 	}
 	return l.stockErr
 }
@@ -107,11 +108,16 @@ func run[In, Out any](t *testing.T, l *ledger, step activities.Step[In, Out], fa
 
 func runWith[In, Out any](t *testing.T, m *activities.Metrics, l *ledger, step activities.Step[In, Out], fast bool, batch ...In) ([]order.Outcome[Out], error) {
 	t.Helper()
+	return runOn(t, &activities.Activities{Stock: l, Orders: l, Payments: l, Metrics: m, KeyMemory: time.Hour, DirectOpens: activities.NewDirectOpens(2)}, step, fast, batch...)
+}
+
+func runOn[In, Out any](t *testing.T, a *activities.Activities, step activities.Step[In, Out], fast bool, batch ...In) ([]order.Outcome[Out], error) {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
 	steps := registry{ActivityRegistry: env, functions: make(map[string]any)}
-	(&activities.Activities{Stock: l, Orders: l, Payments: l, Metrics: m, KeyMemory: time.Hour}).Register(steps)
+	a.Register(steps)
 	var value converter.EncodedValue
 	var err error
 	if fast {
@@ -243,17 +249,23 @@ func TestOpenCorrectsWhatRedisCountsWrong(t *testing.T) {
 	t.Parallel()
 	reserved := order.Reservation{Verdict: order.Reserved, Holds: true}
 	refused := order.Reservation{Verdict: order.SoldOut}
+	unreserved := order.Reservation{Verdict: order.Unreserved}
+	holds := []order.Hold{{SKU: "mug", From: 7}}
 	for _, c := range []struct {
 		name        string
 		reservation order.Reservation
 		row         order.Row
 		calls       []string
 	}{
-		{"a row that now holds the units", reserved, order.Row{Status: order.Pending, Changed: true, Held: true}, []string{"verify mug"}},
+		{"a row that now holds the units", reserved, order.Row{Status: order.Pending, Changed: true, Held: true, Holds: holds}, []string{"align mug from 7"}},
+		{"one that Redis did not reserve", unreserved, order.Row{Status: order.Pending, Changed: true, Held: true, Holds: holds}, []string{"align mug from 7"}},
+		{"a row that was there before", reserved, order.Row{Status: order.Pending, Held: true, Holds: holds}, []string{"align mug from 7"}},
+		{"a row whose units are sold", reserved, order.Row{Status: order.Confirmed, Held: true, Holds: holds}, []string{"align mug from 7"}},
 		{"units that the guard refused", reserved, order.Row{Status: order.Rejected, Changed: true}, []string{"forget mug"}},
-		{"a row that was there before", reserved, order.Row{Status: order.Pending, Held: true}, []string{"forget mug"}},
+		{"a row that was closed before", reserved, order.Row{Status: order.Rejected}, nil},
 		{"another order's row", reserved, order.Row{KeyReused: true}, nil},
 		{"a refusal by Redis", refused, order.Row{Status: order.Rejected, Changed: true, Settled: true}, nil},
+		{"a refusal without Redis", unreserved, order.Row{Status: order.Rejected, Changed: true, Settled: true}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -291,5 +303,28 @@ holdfast_orders_total{reason="",status="CONFIRMED"} 1
 `), "holdfast_orders_total")
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A try whose answer was lost may reserve after its repeat was refused, unless something blocks it.
+func TestARefusalAfterALostTryHasToBeReleased(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		fast        bool
+		reservation order.Reservation
+		holds       bool
+	}{
+		{"the first try", true, order.Reservation{Verdict: order.SoldOut}, false},
+		{"a later try", false, order.Reservation{Verdict: order.SoldOut}, true},
+		{"a later try that went on without Redis", false, order.Reservation{Verdict: order.Unreserved}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := run(t, &ledger{reservation: c.reservation}, activities.Reserve, c.fast, newOrder(t, "k", "tok", 5))
+			if err != nil || got[0].Answer.Holds != c.holds || got[0].Answer.Verdict != c.reservation.Verdict {
+				t.Errorf("answered %+v, %v, want holds %v", got, err, c.holds)
+			}
+		})
 	}
 }

@@ -18,14 +18,13 @@ const chargesAtOnce = 64
 // makes the last word: it is the same each time, and a charge is never sent once the provider may have
 // forgotten it.
 func (a *Activities) charge(ctx context.Context, charges []order.Charging) []order.Outcome[order.Payment] {
-	info := activity.GetInfo(ctx)
-	firstTry := info.IsLocalActivity && info.Attempt == 1
+	first := firstTry(activity.GetInfo(ctx))
 	return each(charges, func(c order.Charging) (order.Payment, error) {
 		amount := c.Order.Total()
 		if amount.Minor == 0 {
 			return order.Payment{Verdict: order.Approved}, nil
 		}
-		if !c.First || !firstTry {
+		if !c.First || !first {
 			found, err := a.Payments.LookUp(ctx, c.Order.ID, amount)
 			if err != nil {
 				return order.Payment{}, err

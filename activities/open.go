@@ -7,40 +7,40 @@ import (
 	"holdfast/order"
 )
 
-// open may be repeated: a row that is there already is the answer. Where Redis may count units that the
-// rows say are not to be had, the count is deleted before open answers. A failure to do so repeats open
-// as a whole, which then finds its own row, and deletes to be sure.
+// open may be repeated: a row that is there already is the answer. Counts in Redis are made to agree with
+// the rows before open answers. A failure to do so repeats open as a whole, which then finds its own row.
 func (a *Activities) open(ctx context.Context, openings []order.Opening) []order.Outcome[order.Row] {
+	leave, err := a.DirectOpens.enter(ctx, openings)
+	if err != nil {
+		return all(openings, []order.Row(nil), err)
+	}
 	rows, err := a.Orders.Open(ctx, openings)
+	leave()
 	if err == nil {
 		a.Metrics.count(rows)
 		if err = a.correct(ctx, openings, rows); err != nil {
-			err = fmt.Errorf("delete counts that the order database contradicts: %w", err)
+			err = fmt.Errorf("make the counts in Redis agree with the order database: %w", err)
 		}
 	}
 	return all(openings, rows, err)
 }
 
-// correct compares what Redis reserved with what the rows hold.
+// correct makes the counts agree with rows that hold units or have sold them, and deletes those that gave
+// units to an order which its row's guard then refused.
 func (a *Activities) correct(ctx context.Context, openings []order.Opening, rows []order.Row) error {
-	var held []order.Order
+	var held []order.Held
 	var disputed []string
 	for i, row := range rows {
 		opening := openings[i]
 		switch {
-		case row.Changed && row.Status == order.Pending:
-			// The count may have been loaded since the units were reserved.
-			held = append(held, opening.Order)
+		case row.Status == order.Pending, row.Status.Sold():
+			held = append(held, order.Held{Order: opening.Order, Holds: row.Holds})
+			rows[i].Holds = nil // of no use to the workflow, whose history would keep them
 		case row.Changed && opening.Reservation.Holds && !opening.Reservation.Refused():
-			// Redis reserved units that the row's guard refused.
-			disputed = append(disputed, opening.Order.SKUs()...)
-		case !row.Changed && !row.KeyReused && opening.Reservation.Holds:
-			// The row was there before: the count may have been loaded without its units, and have
-			// been taken from for them once more.
 			disputed = append(disputed, opening.Order.SKUs()...)
 		}
 	}
-	if err := a.Stock.Verify(ctx, held); err != nil {
+	if err := a.Stock.Align(ctx, held); err != nil {
 		return err
 	}
 	return a.Stock.Forget(ctx, disputed)

@@ -10,14 +10,15 @@ import (
 // promise rests on it.
 type Stock interface {
 	// Reserve counts the units of each order down, once for each order and SKU however often it is
-	// asked. Outcomes stand in the order of the argument. A failure leaves open what was reserved.
+	// asked. Outcomes stand in the order of the argument. A failure leaves open what was reserved. While the
+	// front is away the answer is order.Unreserved, and what comes after is corrected when it is back.
 	Reserve(ctx context.Context, orders []order.Order) []order.Outcome[order.Reservation]
-	// Release gives back what Reserve took, once, and blocks a Reserve that arrives late. Outcomes
+	// Release gives the units of closed orders back, once, and blocks a Reserve that arrives late. Outcomes
 	// stand in the order of the argument.
 	Release(ctx context.Context, releases []order.Releasing) []order.Outcome[order.Verdict]
-	// Verify deletes the count of each SKU of the orders, unless it includes the order's reservation. It
-	// is called once the order database holds the units.
-	Verify(ctx context.Context, orders []order.Order) error
+	// Align makes the counts do without the units that the orders' rows hold or have sold, once, whatever was
+	// reserved from which count.
+	Align(ctx context.Context, held []order.Held) error
 	// Forget deletes the counts of the SKUs, so that the next Reserve loads them afresh.
 	Forget(ctx context.Context, skus []string) error
 }

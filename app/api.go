@@ -34,7 +34,6 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	p.closers = append(p.closers, func() error { handler.Close(); return nil })
 	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.fail)}, nil
 }
 

@@ -66,9 +66,11 @@ func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
 	if err := p.openOrders(ctx); err != nil {
 		return nil, err
 	}
-	rdb := stock.NewClient(redisOptions(p.cfg))
-	p.closers = append(p.closers, rdb.Close)
-	p.stock = stock.New(rdb, p.orders, stock.Config{ReservationTTL: p.cfg.ReservationTTL, IdleTTL: p.cfg.StockIdleTTL})
+	p.stock = stock.New(redisOptions(p.cfg), p.orders, stock.Config{
+		ReservationTTL: p.cfg.ReservationTTL, IdleTTL: p.cfg.StockIdleTTL, Registerer: p.registry,
+	})
+	p.closers = append(p.closers, p.stock.Close)
+	p.warnOfMemoryPolicy(ctx)
 	p.payments, err = payment.New(payment.Config{URL: p.cfg.PaymentURL, Timeout: p.cfg.PaymentTimeout, Registerer: p.registry})
 	if err != nil {
 		return nil, err
@@ -95,6 +97,14 @@ func (p *platform) openOrders(ctx context.Context) (err error) {
 	}
 	p.registry.MustRegister(collectors.NewDBStatsCollector(p.orders.Pool(), "orders"))
 	return nil
+}
+
+// warnOfMemoryPolicy says at the start what would only be felt when Redis is full. A Redis that does not answer is
+// noticed elsewhere.
+func (p *platform) warnOfMemoryPolicy(ctx context.Context) {
+	if warning, err := p.stock.MemoryPolicyWarning(ctx); err == nil && warning != "" {
+		p.log.WarnContext(ctx, "Redis is set up in a way that will cost speed: "+warning)
+	}
 }
 
 func redisOptions(cfg config.Config) *redis.UniversalOptions {

@@ -38,6 +38,7 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	steps := &activities.Activities{
 		Stock: p.stock, Orders: p.orders, Payments: p.payments,
 		Metrics: activities.NewMetrics(p.registry), KeyMemory: p.cfg.PaymentKeyMemory,
+		DirectOpens: activities.NewDirectOpens(p.cfg.DirectOpens),
 	}
 	steps.Register(w.worker)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)

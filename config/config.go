@@ -40,6 +40,10 @@ type Config struct {
 	// StockIdleTTL is how long Redis keeps the count of a SKU that nobody buys.
 	StockIdleTTL time.Duration `env:"HOLDFAST_STOCK_IDLE_TTL" envDefault:"10m"`
 
+	// DirectOpens bounds how many orders a worker has in the order database at once that Redis did not reserve
+	// because it was away. A hot row takes one at a time anyway; more only wait for its lock.
+	DirectOpens int `env:"HOLDFAST_DIRECT_OPENS" envDefault:"8"`
+
 	// PaymentURL is the base URL of the payment provider.
 	PaymentURL string `env:"HOLDFAST_PAYMENT_URL"`
 	// PaymentTimeout bounds one request to the provider.
@@ -82,6 +86,7 @@ func (c Config) Validate() error {
 	}
 	check((c.MySQLDSN == "") != (c.SQLitePath == ""), "HOLDFAST_MYSQL_DSN", "or HOLDFAST_SQLITE_PATH must be set, and not both")
 	check(c.MySQLConns >= 1 && c.MySQLConns <= 10_000, "HOLDFAST_MYSQL_CONNS", "must be 1 to 10000")
+	check(c.DirectOpens >= 1 && c.DirectOpens <= 10_000, "HOLDFAST_DIRECT_OPENS", "must be 1 to 10000")
 	check(len(c.RedisAddrs) > 0, "HOLDFAST_REDIS_ADDRS", "must be set, to HOST:PORT or several of them with commas")
 	check(c.PaymentURL != "", "HOLDFAST_PAYMENT_URL", "must be set")
 	check(c.TaskQueue != "", "HOLDFAST_TASK_QUEUE", "must not be empty")

@@ -28,6 +28,8 @@ const (
 	// KeyReused: the same order id was met with another fingerprint. Which of the two is the order, only
 	// the row can say.
 	KeyReused Verdict = "key_reused"
+	// Unreserved: Redis could not be asked, and the order goes on without. Only the row decides.
+	Unreserved Verdict = "unreserved"
 
 	Approved Verdict = "approved"
 	Declined Verdict = "declined"
@@ -71,4 +73,15 @@ type Row struct {
 	Settled bool `json:"settled,omitempty"`
 	// CreatedAt is when the row was first written. No charge was sent before.
 	CreatedAt time.Time `json:"created_at,omitzero"`
+	// Holds tells for each SKU when the row held units of it. Open and Close answer it, for rows that did.
+	Holds []Hold `json:"holds,omitempty"`
+}
+
+// Hold is the time in which a row held units of a SKU, by the clock that counts the changes of that SKU's
+// stock row: its version. A count that was loaded from a version within it does without the units.
+type Hold struct {
+	SKU  string `json:"sku"`
+	From int64  `json:"from"` // the first version that held the units
+	// Until is the first version that had them back. 0 if that has not happened, or is not known any more.
+	Until int64 `json:"until,omitempty"`
 }

@@ -39,12 +39,20 @@ type Charging struct {
 	First bool `json:"first"`
 }
 
+// Held is an order whose row holds its units, or has sold them.
+type Held struct {
+	Order Order
+	Holds []Hold
+}
+
 // Releasing asks Release to give the reserved units back in Redis.
 type Releasing struct {
 	Order Order `json:"order"`
 	// Taken tells that units were taken for the order in Redis or in MySQL, or may have been: if its
 	// reservation is gone, nothing is known of the count any more.
 	Taken bool `json:"taken"`
+	// Holds tells when the row held the units. Empty if it never did.
+	Holds []Hold `json:"holds,omitempty"`
 	// Foreign tells that the order id belongs to another order: only what this one got is given back,
 	// and nothing is blocked.
 	Foreign bool `json:"foreign,omitempty"`

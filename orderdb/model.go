@@ -24,6 +24,8 @@ type orderRow struct {
 	SettledAt       *time.Time // nil as long as something is owed
 	AttentionSince  *time.Time // nil if no person is needed
 	AttentionReason string
+
+	holds []order.Hold // as far as they are known; not a column
 }
 
 // TableName implements gorm's schema.Tabler.
@@ -35,6 +37,8 @@ type lineRow struct {
 	SKU       string   `gorm:"primaryKey;column:sku"`
 	Quantity  int64
 	UnitPrice int64
+	// HeldVersion is the version of the stock row that first held the units; 0 if none did.
+	HeldVersion int64
 }
 
 // TableName implements gorm's schema.Tabler.
@@ -73,5 +77,6 @@ func (r orderRow) answer(changed bool) order.Row {
 	return order.Row{
 		Status: r.Status, Reason: r.Reason, Detail: r.Detail,
 		Changed: changed, Held: r.Held, Settled: r.SettledAt != nil, CreatedAt: r.CreatedAt,
+		Holds: r.holds,
 	}
 }

@@ -18,7 +18,7 @@ func TestNamesCompareByteByByte(t *testing.T) {
 		db.stocked(t, "mug", 10)
 		db.stocked(t, "Mug", 20)
 		got := must(db.Available(t.Context(), []string{"mug", "Mug", "MUG", "mug ", " mug", "mug\x00", "mu"}))(t)
-		if want := (map[string]int64{"mug": 10, "Mug": 20}); !maps.Equal(got, want) {
+		if want := (map[string]order.Available{"mug": {Units: 10, Version: 1}, "Mug": {Units: 20, Version: 1}}); !maps.Equal(got, want) {
 			t.Errorf("available are %v", got)
 		}
 		if stocks := must(db.GetStocks(t.Context(), []string{"mug "}))(t); len(stocks) != 0 {

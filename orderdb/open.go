@@ -46,7 +46,7 @@ func (db *DB) Open(ctx context.Context, openings []order.Opening) ([]order.Row, 
 			}
 			rows[i] = sameOrder(existing[key.ID], key, false)
 		}
-		return nil
+		return addHolds(tx, keys, rows)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -79,8 +79,14 @@ func (db *DB) insertOrders(tx *gorm.DB, openings []*order.Opening) (map[order.ID
 			continue // the same order twice in one batch: the first decides
 		}
 		rows = append(rows, newRow(o, shelf, at))
-		inserted[o.Order.ID] = &rows[len(rows)-1]
-		lines = append(lines, lineRows(o.Order)...)
+		row := &rows[len(rows)-1]
+		inserted[o.Order.ID] = row
+		orderLines := lineRows(o.Order)
+		if row.Held {
+			shelf.stamp(orderLines)
+			row.holds = holdsOf(orderLines)
+		}
+		lines = append(lines, orderLines...)
 	}
 	if err := shelf.write(tx); err != nil {
 		return nil, err
@@ -134,8 +140,8 @@ func newRow(o *order.Opening, shelf shelf, at time.Time) orderRow {
 		row.Status, row.Held = order.Pending, true
 		shelf.reserve(o.Order.Lines)
 	}
-	// An order that Redis refused without reserving anything leaves nothing to undo.
-	if o.Reservation.Refused() && !o.Reservation.Holds {
+	// An order that Redis refused without reserving anything, or never saw, leaves nothing to undo.
+	if row.Status.Closed() && (o.Reservation.Refused() || o.Reservation.Verdict == order.Unreserved) && !o.Reservation.Holds {
 		row.SettledAt = &at
 	}
 	return row

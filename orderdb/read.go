@@ -95,26 +95,25 @@ func (db *DB) records(ctx context.Context, q *gorm.DB) ([]Record, error) {
 	if err := q.Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	var lines []lineRow
-	err := db.gorm.WithContext(ctx).Where("order_id IN ?", idsOf(rows)).Order("order_id, sku").Find(&lines).Error
+	lines, err := linesByOrder(db.gorm.WithContext(ctx), idsOf(rows))
 	if err != nil {
 		return nil, err
 	}
-	byOrder := make(map[order.ID][]order.Line, len(rows))
-	for _, l := range lines {
-		byOrder[l.OrderID] = append(byOrder[l.OrderID], order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
-	}
 	records := make([]Record, len(rows))
 	for i, row := range rows {
-		records[i] = row.record(byOrder[row.ID])
+		records[i] = row.record(lines[row.ID])
 	}
 	return records, nil
 }
 
-func (r orderRow) record(lines []order.Line) Record {
+func (r orderRow) record(lines []lineRow) Record {
+	orderLines := make([]order.Line, len(lines))
+	for i, l := range lines {
+		orderLines[i] = order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice}
+	}
 	return Record{
 		Order: order.Order{
-			ID: r.ID, CustomerID: r.CustomerID, Currency: r.Currency, PaymentMethod: r.PaymentMethod, Lines: lines,
+			ID: r.ID, CustomerID: r.CustomerID, Currency: r.Currency, PaymentMethod: r.PaymentMethod, Lines: orderLines,
 		},
 		Fingerprint: r.Fingerprint, Status: r.Status, Reason: r.Reason, Detail: r.Detail, Total: r.Total,
 		WorkflowID: r.WorkflowID, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, SettledAt: r.SettledAt,

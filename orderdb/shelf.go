@@ -34,6 +34,16 @@ func lockStock(tx *gorm.DB, skus []string) (shelf, error) {
 	return s, err
 }
 
+// version is the one that the slot's row will have once its changes are written.
+func (s *slot) version() int64 { return s.Version + 1 }
+
+// stamp notes on lines whose units were reserved when that was.
+func (s shelf) stamp(lines []lineRow) {
+	for i := range lines {
+		lines[i].HeldVersion = s[lines[i].SKU].version()
+	}
+}
+
 // lacks lists the lines' SKUs that do not exist and those with too few units.
 func (s shelf) lacks(lines []order.Line) (missing, short []string) {
 	for _, l := range lines {
@@ -54,17 +64,18 @@ func (s shelf) reserve(lines []order.Line) {
 	}
 }
 
-// give returns the lines' held units. A SKU whose row was deleted by hand has nothing to return to.
-func (s shelf) give(lines []lineRow) {
+// giveBack returns the lines' held units. A SKU whose row was deleted by hand has nothing to return to.
+func (s shelf) giveBack(row *orderRow, lines []lineRow) {
 	for _, l := range lines {
 		if slot := s[l.SKU]; slot != nil {
 			slot.reservedDelta -= l.Quantity
 		}
 	}
+	row.holds = s.given(lines)
 }
 
 // sell takes the lines' held units out of the stock.
-func (s shelf) sell(lines []lineRow) {
+func (s shelf) sell(_ *orderRow, lines []lineRow) {
 	for _, l := range lines {
 		if slot := s[l.SKU]; slot != nil {
 			slot.reservedDelta -= l.Quantity

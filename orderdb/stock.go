@@ -48,19 +48,6 @@ func (r stockRow) stock() Stock {
 	return Stock{SKU: r.SKU, OnHand: r.OnHand, Reserved: r.Reserved, Version: r.Version}
 }
 
-// Available implements stock.Source.
-func (db *DB) Available(ctx context.Context, skus []string) (map[string]int64, error) {
-	stocks, err := db.GetStocks(ctx, skus)
-	if err != nil {
-		return nil, err
-	}
-	available := make(map[string]int64, len(stocks))
-	for _, s := range stocks {
-		available[s.SKU] = s.Available()
-	}
-	return available, nil
-}
-
 // GetStocks reads the SKUs that exist, in SKU order.
 func (db *DB) GetStocks(ctx context.Context, skus []string) ([]Stock, error) {
 	return readStock(db.gorm.WithContext(ctx).Where("sku IN ?", skus))

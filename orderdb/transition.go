@@ -43,7 +43,7 @@ func (db *DB) Close(ctx context.Context, closings []order.Closing) ([]order.Row,
 		}
 	}
 	rows, err := db.transition(ctx, keys, isPending, func(tx *gorm.DB, pending []*orderRow) error {
-		if err := moveUnits(tx, pending, shelf.give); err != nil {
+		if err := moveUnits(tx, pending, shelf.giveBack); err != nil {
 			return err
 		}
 		at := now()
@@ -58,6 +58,9 @@ func (db *DB) Close(ctx context.Context, closings []order.Closing) ([]order.Row,
 		}
 		return nil
 	}, func(key order.Key) (*orderRow, []lineRow) { return closedRow(wanted[key], now()) })
+	if err == nil {
+		err = addHolds(db.gorm.WithContext(ctx), keys, rows) // of those that were closed before
+	}
 	if err != nil {
 		return nil, fmt.Errorf("close: %w", err)
 	}
@@ -194,21 +197,25 @@ func (db *DB) insertAbsent(tx *gorm.DB, keys []order.Key, rows, changed map[orde
 	return db.insertLines(tx, lines)
 }
 
-// moveUnits applies a movement of the shelf to the lines of rows that are locked in their old status.
-func moveUnits(tx *gorm.DB, rows []*orderRow, move func(shelf, []lineRow)) error {
-	var lines []lineRow
-	if err := tx.Where("order_id IN ?", idsOf(rows)).Find(&lines).Error; err != nil {
+// moveUnits applies a movement of the shelf to each of the rows, which are locked in their old status.
+func moveUnits(tx *gorm.DB, rows []*orderRow, move func(shelf, *orderRow, []lineRow)) error {
+	lines, err := linesByOrder(tx, idsOf(rows))
+	if err != nil {
 		return err
 	}
-	skus := make([]string, len(lines))
-	for i, l := range lines {
-		skus[i] = l.SKU
+	var skus []string
+	for _, orderLines := range lines {
+		for _, l := range orderLines {
+			skus = append(skus, l.SKU)
+		}
 	}
 	shelf, err := lockStock(tx, skus)
 	if err != nil {
 		return err
 	}
-	move(shelf, lines)
+	for _, row := range rows {
+		move(shelf, row, lines[row.ID])
+	}
 	return shelf.write(tx)
 }
 

@@ -1,61 +1,87 @@
 // Package stock is the fast front in Redis: it counts units down before anything else is asked, and
 // turns most shoppers of a sold-out SKU away there. It holds no truth. A missing count means "not
-// loaded" and is read from the order database; a wrong one is deleted, never corrected. Only app, the
-// audit and programs import it; activities know it as a port.
+// loaded" and is read from the order database; one that cannot be right is deleted, never set to a
+// number. While Redis is away the front says so at once, and orders go on without it. Only app, the audit
+// and programs import it; activities know it as a port.
 package stock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"holdfast/order"
 )
 
-// Source is where counts come from: the order database.
+// Source is where counts come from, and what tells the programs which of them may be trusted: the order
+// database.
 type Source interface {
-	// Available gives on hand minus reserved for each SKU that exists; unknown ones are absent.
-	Available(ctx context.Context, skus []string) (map[string]int64, error)
+	// Available reads the stock rows of those SKUs that exist; unknown ones are absent.
+	Available(ctx context.Context, skus []string) (map[string]order.Available, error)
+	// Epoch gives the epoch of the counts that may be trusted.
+	Epoch(ctx context.Context) (int64, error)
+	// NextEpoch ends the epoch that the caller knows, unless that is over, and gives the one that is
+	// now: however many programs saw Redis go, one epoch ends.
+	NextEpoch(ctx context.Context, known int64) (int64, error)
 }
 
-// Config sets how long things are remembered. Both times must be positive.
+// Config sets how long things are remembered, and where the series go. Both times must be positive.
 type Config struct {
 	// ReservationTTL bounds how long a reservation, or the mark of a released one, is kept after its
 	// last change. A reload is always right, so it only has to outlive the repeats of a request.
 	ReservationTTL time.Duration
 	// IdleTTL is how long a count is kept that nobody reserves from.
 	IdleTTL time.Duration
+	// Registerer takes the front's series; nil drops them.
+	Registerer prometheus.Registerer
 }
 
 // Front is the stock front on one Redis, Sentinel set or Cluster. It may be used from many goroutines.
 type Front struct {
-	rdb    redis.UniversalClient
-	source Source
-	cfg    Config
+	rdb     redis.UniversalClient
+	source  Source
+	cfg     Config
+	metrics *frontMetrics
+	trust   *trust
+	loads   flights
 }
 
-// New makes a front. The client must not retry by itself and must keep to context deadlines; NewClient
-// makes such a one.
-func New(rdb redis.UniversalClient, source Source, cfg Config) *Front {
-	return &Front{rdb: rdb, source: source, cfg: cfg}
-}
-
-// NewClient makes a client from options whose addresses and credentials are set. It never retries by
-// itself: after a read time-out a script may have run, and only the step knows that asking again is
-// safe. I/O is bounded by the context, and a lost server is noticed in a fraction of a step's budget.
-func NewClient(options *redis.UniversalOptions) redis.UniversalClient {
+// New makes a front on a client whose addresses and credentials are set in options; the rest is set here.
+// Close gives the client up.
+//
+// The client never retries by itself: after a read time-out a script may have run, and only the step knows
+// that asking again is safe. I/O is bounded by the context, and a lost server is noticed in a fraction of a
+// step's budget.
+func New(options *redis.UniversalOptions, source Source, cfg Config) *Front {
 	const patience = 500 * time.Millisecond
-	options.MaxRetries = -1
-	options.ContextTimeoutEnabled = true
-	options.DialTimeout = patience
-	options.DialerRetries = 1
-	options.ReadTimeout = patience
-	options.WriteTimeout = patience
-	return redis.NewUniversalClient(options)
+	set := *options
+	set.MaxRetries = -1
+	set.ContextTimeoutEnabled = true
+	set.DialerRetries = 1
+	set.DialTimeout = cmp.Or(set.DialTimeout, patience)
+	set.ReadTimeout = cmp.Or(set.ReadTimeout, patience)
+	set.WriteTimeout = cmp.Or(set.WriteTimeout, patience)
+	f := &Front{source: source, cfg: cfg, metrics: newFrontMetrics()}
+	f.trust = newTrust(source, f.metrics, f.ping)
+	set.OnConnect = f.trust.connected
+	f.rdb = redis.NewUniversalClient(&set)
+	f.metrics.register(cfg.Registerer, f.Degraded)
+	return f
 }
+
+// Close waits for loads under way, which are short, and gives the client up.
+func (f *Front) Close() error {
+	f.loads.wait()
+	return f.rdb.Close()
+}
+
+// Degraded tells whether Redis is thought to be away, so that orders go on without it.
+func (f *Front) Degraded() bool { return f.trust.degraded() }
 
 // Reserve implements the port of package activities.
 func (f *Front) Reserve(ctx context.Context, orders []order.Order) []order.Outcome[order.Reservation] {
@@ -66,7 +92,9 @@ func (f *Front) Reserve(ctx context.Context, orders []order.Order) []order.Outco
 			claims = append(claims, claim{order: i, sku: line.SKU, call: f.reserveCall(o.ID, line, fingerprint)})
 		}
 	}
-	f.claimAll(ctx, claims)
+	if err := f.claimAll(ctx, claims); err != nil {
+		return f.unreserved(ctx, len(orders), err)
+	}
 	outcomes := make([]order.Outcome[order.Reservation], len(orders))
 	for len(claims) > 0 {
 		n := 1
@@ -79,6 +107,31 @@ func (f *Front) Reserve(ctx context.Context, orders []order.Order) []order.Outco
 	return outcomes
 }
 
+// unreserved lets orders go on without Redis, once it is sure that no count from before will be trusted
+// again: none of them knows what is sold meanwhile.
+func (f *Front) unreserved(ctx context.Context, n int, err error) []order.Outcome[order.Reservation] {
+	outcome := order.Decided(order.Reservation{Verdict: order.Unreserved})
+	if err := f.instead(ctx, err); err != nil {
+		outcome = order.Undecided[order.Reservation](err)
+	} else {
+		f.metrics.unreserved.Add(float64(n))
+	}
+	outcomes := make([]order.Outcome[order.Reservation], n)
+	for i := range outcomes {
+		outcomes[i] = outcome
+	}
+	return outcomes
+}
+
+// instead is what is done in the place of any correction to a count while Redis is away: all counts from
+// before lose their trust. It returns any other error as it is.
+func (f *Front) instead(ctx context.Context, err error) error {
+	if errors.Is(err, errAway) {
+		return f.trust.distrust(ctx)
+	}
+	return err
+}
+
 // claim is one line on its way through Redis.
 type claim struct {
 	order  int // index into the batch
@@ -88,8 +141,7 @@ type claim struct {
 	err    error
 }
 
-// Answers of the reserve script beside the verdicts that it shares with package order, and of those of
-// the loader.
+// Answers of the scripts beside the verdicts that they share with package order.
 const (
 	answerFound      = "found"
 	answerReserved   = "reserved"
@@ -100,11 +152,14 @@ const (
 	answerUnknownSKU = "unknown_sku"
 	answerTaken      = "taken"
 	answerLoading    = "loading"
+	answerLoaded     = "loaded"
+	answerStale      = "stale"
+	answerOutdated   = "outdated"
 )
 
 // claimAll runs the claims, loads what is not loaded, and runs those again, until each has an answer
-// or an error.
-func (f *Front) claimAll(ctx context.Context, claims []claim) {
+// or an error. Its own error is errAway: nothing was asked, or not all of it.
+func (f *Front) claimAll(ctx context.Context, claims []claim) error {
 	open := make([]*claim, len(claims))
 	for i := range claims {
 		open[i] = &claims[i]
@@ -114,11 +169,16 @@ func (f *Front) claimAll(ctx context.Context, claims []claim) {
 		for i, c := range open {
 			calls[i] = c.call
 		}
-		for i, reply := range f.run(ctx, calls) {
+		replies, err := f.run(ctx, calls)
+		if err != nil {
+			return err
+		}
+		for i, reply := range replies {
 			open[i].answer, open[i].err = reply.text, reply.err
 		}
 		open = f.load(ctx, notLoaded(open))
 	}
+	return nil
 }
 
 func notLoaded(claims []*claim) []*claim {
@@ -173,11 +233,20 @@ func (f *Front) Release(ctx context.Context, releases []order.Releasing) []order
 	for _, r := range releases {
 		fingerprint := string(r.Order.Fingerprint())
 		for _, line := range r.Order.Lines {
-			calls = append(calls, f.releaseCall(r, line.SKU, fingerprint))
+			calls = append(calls, f.releaseCall(r, line, fingerprint))
 		}
 	}
-	replies := f.run(ctx, calls)
 	outcomes := make([]order.Outcome[order.Verdict], len(releases))
+	replies, err := f.run(ctx, calls)
+	if err != nil {
+		err = f.instead(ctx, err)
+		for i := range outcomes {
+			if outcomes[i] = order.Decided(order.Released); err != nil {
+				outcomes[i] = order.Undecided[order.Verdict](err)
+			}
+		}
+		return outcomes
+	}
 	for i, r := range releases {
 		outcomes[i] = order.Decided(order.Released)
 		for _, reply := range replies[:len(r.Order.Lines)] {
@@ -192,16 +261,20 @@ func (f *Front) Release(ctx context.Context, releases []order.Releasing) []order
 	return outcomes
 }
 
-// Verify implements the port of package activities.
-func (f *Front) Verify(ctx context.Context, orders []order.Order) error {
+// Align implements the port of package activities.
+func (f *Front) Align(ctx context.Context, held []order.Held) error {
 	var calls []call
-	for _, o := range orders {
-		fingerprint := string(o.Fingerprint())
-		for _, sku := range o.SKUs() {
-			calls = append(calls, verifyCall(o.ID, sku, fingerprint))
+	for _, h := range held {
+		fingerprint := string(h.Order.Fingerprint())
+		for _, line := range h.Order.Lines {
+			calls = append(calls, f.alignCall(h, line, fingerprint))
 		}
 	}
-	for _, r := range f.run(ctx, calls) {
+	replies, err := f.run(ctx, calls)
+	if err != nil {
+		return f.instead(ctx, err)
+	}
+	for _, r := range replies {
 		if r.err != nil {
 			return r.err
 		}
@@ -215,39 +288,56 @@ func (f *Front) Forget(ctx context.Context, skus []string) error {
 	if len(skus) == 0 {
 		return nil
 	}
-	pipe := f.rdb.Pipeline()
-	for _, sku := range skus {
-		pipe.Del(ctx, stockKey(sku), loaderKey(sku))
+	err := f.pipe(ctx, func(pipe redis.Pipeliner) {
+		for _, sku := range skus {
+			pipe.Del(ctx, stockKey(sku), loaderKey(sku))
+		}
+	})
+	if err == nil {
+		f.metrics.forgotten.Add(float64(len(skus)))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return failure(err)
-	}
-	return nil
+	return f.instead(ctx, err)
 }
 
-// Counts gives the units that Redis would still reserve, for those SKUs that are loaded.
+// Counts gives the units that Redis would still reserve, for those SKUs that are loaded. A count that is
+// below zero reserves nothing either: units were sold of which it learned too late.
 func (f *Front) Counts(ctx context.Context, skus []string) (map[string]int64, error) {
-	pipe := f.rdb.Pipeline()
-	replies := make([]*redis.StringCmd, len(skus))
-	for i, sku := range skus {
-		replies[i] = pipe.HGet(ctx, stockKey(sku), "units")
+	epoch, err := f.trust.admit(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, failure(err)
+	replies := make([]*redis.SliceCmd, len(skus))
+	err = f.pipe(ctx, func(pipe redis.Pipeliner) {
+		for i, sku := range skus {
+			replies[i] = pipe.HMGet(ctx, stockKey(sku), "epoch", "units")
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	counts := make(map[string]int64, len(skus))
 	for i, reply := range replies {
-		units, err := reply.Int64()
-		if errors.Is(err, redis.Nil) {
-			continue
+		var count struct {
+			Epoch int64 `redis:"epoch"`
+			Units int64 `redis:"units"`
 		}
-		if err != nil {
+		if err := reply.Scan(&count); err != nil {
 			return nil, failure(err)
 		}
-		counts[skus[i]] = units
+		if count.Epoch == epoch { // 0 if there is none
+			counts[skus[i]] = count.Units
+		}
 	}
 	return counts, nil
 }
 
-// Ping tells whether Redis answers.
-func (f *Front) Ping(ctx context.Context) error { return f.rdb.Ping(ctx).Err() }
+// Ping tells whether Redis answers, and if it was away, notices that it is back.
+func (f *Front) Ping(ctx context.Context) error {
+	_, err := f.trust.admit(ctx)
+	if err != nil {
+		return err
+	}
+	return f.ping(ctx)
+}
+
+func (f *Front) ping(ctx context.Context) error { return f.rdb.Ping(ctx).Err() }

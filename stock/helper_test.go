@@ -30,10 +30,9 @@ var ttl = stock.Config{ReservationTTL: 10 * time.Minute, IdleTTL: 5 * time.Minut
 type shop struct {
 	*stock.Front
 	*shelves
-	rdb     redis.UniversalClient
-	addr    string
-	cluster bool
-	mini    *miniredis.Miniredis // nil on a real server
+	rdb   redis.UniversalClient
+	addrs []string
+	mini  *miniredis.Miniredis // nil on a real server
 }
 
 // onEach runs the situation on miniredis and on a real Redis that it has for itself.
@@ -53,52 +52,65 @@ func onEach(t *testing.T, situation func(t *testing.T, s *shop)) {
 	})
 }
 
-func newShop(t *testing.T, addr string) *shop {
+func newShop(t *testing.T, addrs ...string) *shop {
 	t.Helper()
-	s := &shop{shelves: &shelves{units: map[string]int64{"mug": 10, "plate": 5}, loads: map[string]int{}}, addr: addr}
-	s.Front, s.rdb = s.again(t)
+	s := &shop{shelves: newShelves(), addrs: addrs}
+	s.Front = s.again(t)
+	s.rdb = s.Client()
 	return s
 }
 
-// again is a front of another program on the same Redis and the same shelves. Its client is the real one
-// but for its patience: a machine that is busy with other things must not fail a test.
-func (s *shop) again(t *testing.T) (*stock.Front, redis.UniversalClient) {
+// again is a front of another program on the same Redis and the same shelves. It is the real one but for
+// its patience: a machine that is busy with other things must not fail a test.
+func (s *shop) again(t *testing.T) *stock.Front {
 	t.Helper()
 	const patience = 30 * time.Second
-	rdb := redis.NewUniversalClient(&redis.UniversalOptions{
-		Addrs: []string{s.addr}, IsClusterMode: s.cluster, MaxRetries: -1, ContextTimeoutEnabled: true,
+	return s.open(t, &redis.UniversalOptions{
+		Addrs:       s.addrs,
 		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
 	})
-	t.Cleanup(func() { _ = rdb.Close() })
-	return stock.New(rdb, s.shelves, ttl), rdb
 }
 
-// newHastyShop is a shop with the client that programs use.
+func (s *shop) open(t *testing.T, options *redis.UniversalOptions) *stock.Front {
+	t.Helper()
+	front := stock.New(options, s.shelves, ttl)
+	t.Cleanup(func() { _ = front.Close() })
+	return front
+}
+
+// newHastyShop is a shop with the patience that programs have.
 func newHastyShop(t *testing.T, addr string) *shop {
 	t.Helper()
 	s := newShop(t, addr)
-	s.rdb = stock.NewClient(&redis.UniversalOptions{Addrs: []string{addr}})
-	t.Cleanup(func() { _ = s.rdb.Close() })
-	s.Front = stock.New(s.rdb, s.shelves, ttl)
+	s.Front = s.open(t, &redis.UniversalOptions{Addrs: []string{addr}})
 	return s
 }
 
 // shelves stand for the order database.
 type shelves struct {
-	mu    sync.Mutex
-	units map[string]int64
-	loads map[string]int // how often each SKU was asked for
-	fail  error          // answer this
-	pause func()         // called after reading, before answering
+	mu       sync.Mutex
+	units    map[string]int64
+	versions map[string]int64
+	epoch    int64
+	loads    map[string]int // how often each SKU was asked for
+	fail     error          // answer this
+	pause    func()         // called after reading, before answering
 }
 
-func (s *shelves) Available(ctx context.Context, skus []string) (map[string]int64, error) {
+func newShelves() *shelves {
+	return &shelves{
+		units: map[string]int64{"mug": 10, "plate": 5}, versions: map[string]int64{"mug": 1, "plate": 1},
+		epoch: 1, loads: map[string]int{},
+	}
+}
+
+func (s *shelves) Available(ctx context.Context, skus []string) (map[string]order.Available, error) {
 	s.mu.Lock()
-	found := map[string]int64{}
+	found := map[string]order.Available{}
 	for _, sku := range skus {
 		s.loads[sku]++
 		if units, exists := s.units[sku]; exists {
-			found[sku] = units
+			found[sku] = order.Available{Units: units, Version: s.versions[sku]}
 		}
 	}
 	fail, pause := s.fail, s.pause
@@ -112,11 +124,61 @@ func (s *shelves) Available(ctx context.Context, skus []string) (map[string]int6
 	return found, fail
 }
 
+func (s *shelves) Epoch(context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch, s.fail
+}
+
+func (s *shelves) NextEpoch(_ context.Context, known int64) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail == nil && s.epoch == known {
+		s.epoch++
+	}
+	return s.epoch, s.fail
+}
+
 // change changes the shelves as another program would.
 func (s *shelves) change(change func(*shelves)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := maps.Clone(s.units)
 	change(s)
+	for sku, units := range s.units {
+		if units != before[sku] {
+			s.versions[sku]++
+		}
+	}
+}
+
+// hold takes an order's units off the shelves, as its row does when it is opened.
+func (s *shelves) hold(o order.Order) order.Held {
+	s.change(func(s *shelves) {
+		for _, l := range o.Lines {
+			s.units[l.SKU] -= l.Quantity
+		}
+	})
+	h := order.Held{Order: o}
+	for _, l := range o.Lines {
+		h.Holds = append(h.Holds, order.Hold{SKU: l.SKU, From: s.versions[l.SKU]})
+	}
+	return h
+}
+
+// give puts the units back, as the row does when it is closed, and tells how to release them.
+func (s *shelves) give(h order.Held) order.Releasing {
+	s.change(func(s *shelves) {
+		for _, l := range h.Order.Lines {
+			s.units[l.SKU] += l.Quantity
+		}
+	})
+	r := order.Releasing{Order: h.Order, Taken: true}
+	for _, hold := range h.Holds {
+		hold.Until = s.versions[hold.SKU]
+		r.Holds = append(r.Holds, hold)
+	}
+	return r
 }
 
 func (s *shelves) wantLoads(t *testing.T, sku string, want int) {
@@ -147,6 +209,20 @@ func soldOut(skus ...string) order.Reservation {
 	return order.Reservation{Verdict: order.SoldOut, SKUs: skus}
 }
 
+func (s *shop) align(t *testing.T, held ...order.Held) {
+	t.Helper()
+	if err := s.Align(t.Context(), held); err != nil {
+		t.Error(err)
+	}
+}
+
+func (s *shop) forget(t *testing.T, skus ...string) {
+	t.Helper()
+	if err := s.Forget(t.Context(), skus); err != nil {
+		t.Error(err)
+	}
+}
+
 func (s *shop) wantReserve(t *testing.T, o order.Order, want order.Reservation) {
 	t.Helper()
 	wantReservations(t, s.Reserve(t.Context(), []order.Order{o}), want)
@@ -167,14 +243,19 @@ func wantReservations(t *testing.T, got []order.Outcome[order.Reservation], want
 
 func (s *shop) wantRelease(t *testing.T, o order.Order, taken bool, want order.Verdict) {
 	t.Helper()
-	got := s.Release(t.Context(), []order.Releasing{{Order: o, Taken: taken}})
+	s.wantReleasing(t, order.Releasing{Order: o, Taken: taken}, want)
+}
+
+func (s *shop) wantReleasing(t *testing.T, r order.Releasing, want order.Verdict) {
+	t.Helper()
+	got := s.Release(t.Context(), []order.Releasing{r})
 	if len(got) != 1 || got[0].Failure != nil || got[0].Answer != want {
 		t.Errorf("released as %+v, want %s", got, want)
 	}
 }
 
 // notLoaded is the count of a SKU that has none.
-const notLoaded = -1
+const notLoaded = -1_000_000
 
 func (s *shop) wantCount(t *testing.T, sku string, want int64) {
 	t.Helper()
@@ -278,12 +359,4 @@ func atOnce(n int, run func(i int)) {
 	}
 	close(start)
 	all.Wait()
-}
-
-func newCluster(t *testing.T, addr string) *shop {
-	t.Helper()
-	s := newShop(t, addr)
-	s.cluster = true
-	s.Front, s.rdb = s.again(t)
-	return s
 }

@@ -4,38 +4,98 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"holdfast/order"
 )
 
 const (
-	// loaderTTL frees the SKU of a loader that died. It is longer than a read of the order database
-	// takes; a loader that needs longer has its count refused and is asked again.
+	// loaderTTL frees the SKU of a loader that died, and bounds a load. It is longer than a read of the order
+	// database takes; a loader that needs longer has its count refused and is asked again.
 	loaderTTL = 2 * time.Second
-	// loadPoll is the pause before a SKU is looked at again that someone else loads.
+	// loadPoll is the pause before a SKU is looked at again that another program loads.
 	loadPoll = 5 * time.Millisecond
 )
 
+// flights are the loads under way in this program: however many orders want a cold SKU, one loads it and
+// the others wait for that. Between programs the loader's token does the same.
+type flights struct {
+	mu    sync.Mutex
+	bySKU map[string]*flight
+	all   sync.WaitGroup
+}
+
+// flight is one load of a SKU. Its fields are set when done is closed.
+type flight struct {
+	done    chan struct{}
+	unknown bool // there is no such SKU
+	err     error
+}
+
+func (l *flights) wait() { l.all.Wait() }
+
+// join gives the flight of each SKU, and those SKUs for which the caller has to fly.
+func (l *flights) join(skus []string) (joined map[string]*flight, mine []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bySKU == nil {
+		l.bySKU = make(map[string]*flight)
+	}
+	joined = make(map[string]*flight, len(skus))
+	for _, sku := range skus {
+		if l.bySKU[sku] == nil {
+			l.bySKU[sku] = &flight{done: make(chan struct{})}
+			mine = append(mine, sku)
+		}
+		joined[sku] = l.bySKU[sku]
+	}
+	return joined, mine
+}
+
+// land ends the flights of the SKUs.
+func (l *flights) land(skus, unknown []string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, sku := range skus {
+		f := l.bySKU[sku]
+		f.unknown, f.err = slices.Contains(unknown, sku), err
+		close(f.done)
+		delete(l.bySKU, sku)
+	}
+}
+
 // load sees to it that the SKUs of the claims are loaded, by this caller or another, and returns the
-// claims to run again. Those of unknown SKUs get that answer; all get the error if there is one.
+// claims to run again. Those of unknown SKUs get that answer, and those that could not be loaded the error.
 func (f *Front) load(ctx context.Context, cold []*claim) []*claim {
 	if len(cold) == 0 {
 		return nil
 	}
-	unknown, err := f.loadSKUs(ctx, skusOf(cold))
-	if err != nil {
-		for _, c := range cold {
-			c.err = err
-		}
-		return nil
+	joined, mine := f.loads.join(skusOf(cold))
+	if len(mine) > 0 {
+		// Others wait for it as well, so it does not end with this caller.
+		f.loads.all.Go(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loaderTTL)
+			defer cancel()
+			unknown, err := f.loadSKUs(ctx, mine)
+			f.loads.land(mine, unknown, err)
+		})
 	}
 	return slices.DeleteFunc(cold, func(c *claim) bool {
-		if slices.Contains(unknown, c.sku) {
-			c.answer = answerUnknownSKU
+		flight := joined[c.sku]
+		select {
+		case <-ctx.Done():
+			c.err = order.Failf(order.Transient, "stock is being loaded: %w", ctx.Err())
 			return true
+		case <-flight.done:
 		}
-		return false
+		if flight.unknown {
+			c.answer = answerUnknownSKU
+		}
+		c.err = flight.err
+		return flight.unknown || flight.err != nil
 	})
 }
 
@@ -48,81 +108,97 @@ func skusOf(claims []*claim) []string {
 	return slices.Compact(skus)
 }
 
-// loadSKUs loads those SKUs that nobody else has loaded or is loading. If all are still being loaded it
-// waits a moment, in which the others may finish. It returns the SKUs that do not exist.
+// loadSKUs returns once each of the SKUs is loaded, by whomever, or known not to exist.
 func (f *Front) loadSKUs(ctx context.Context, skus []string) (unknown []string, err error) {
 	token := rand.Text()
-	mine, others, err := f.takeTokens(ctx, skus, token)
-	defer func() {
-		if err != nil { // nobody should wait for a loader that gave up, least of all because its caller left
-			_ = f.dropTokens(context.WithoutCancel(ctx), mine)
+	for {
+		mine, others, err := f.takeTokens(ctx, skus, token)
+		if err == nil && len(mine) > 0 {
+			var absent []string
+			absent, err = f.write(ctx, mine, token)
+			unknown = append(unknown, absent...)
 		}
-	}()
-	switch {
-	case err != nil:
-		return nil, err
-	case others == len(skus):
-		return nil, pause(ctx, loadPoll)
-	case len(mine) == 0:
-		return nil, nil
+		if err != nil {
+			// Nobody should wait for a loader that gave up.
+			f.dropTokens(ctx, mine)
+			return nil, err
+		}
+		if len(others) == 0 {
+			return unknown, nil
+		}
+		if err := pause(ctx, loadPoll); err != nil {
+			return nil, err
+		}
+		skus = others
 	}
-	available, err := f.source.Available(ctx, mine)
+}
+
+// write reads the SKUs and writes those that exist to Redis. One whose stock changed in between is not
+// written; who needs it finds that out and loads again.
+func (f *Front) write(ctx context.Context, skus []string, token string) (unknown []string, err error) {
+	available, err := f.source.Available(ctx, skus)
 	if err != nil {
 		return nil, err
 	}
-	var loads []call
-	for _, sku := range mine {
-		if _, exists := available[sku]; !exists {
+	var calls []call
+	for _, sku := range skus {
+		row, exists := available[sku]
+		if !exists {
 			unknown = append(unknown, sku)
 			continue
 		}
 		// Eight characters tell the generations of one SKU apart, and stand in every reservation.
-		loads = append(loads, f.loadCall(sku, token, rand.Text()[:8], available[sku]))
+		calls = append(calls, f.loadCall(sku, token, rand.Text()[:8], row))
 	}
-	for _, r := range f.run(ctx, loads) {
+	replies, err := f.run(ctx, calls)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range replies {
 		if r.err != nil {
 			return nil, r.err
 		}
+		f.metrics.loads.WithLabelValues(r.text).Inc()
 	}
-	return unknown, f.dropTokens(ctx, unknown)
+	f.metrics.loads.WithLabelValues("unknown").Add(float64(len(unknown)))
+	f.dropTokens(ctx, unknown)
+	return unknown, nil
 }
 
-func (f *Front) loadCall(sku, token, generation string, units int64) call {
-	return call{loadScript, []string{stockKey(sku), loaderKey(sku)}, []any{token, generation, units, f.cfg.IdleTTL.Milliseconds()}}
-}
-
-// takeTokens makes this caller the loader of every SKU that needs one, and returns those, and how many
+// takeTokens makes this caller the loader of every SKU that needs one, and returns those, and those that
 // are being loaded by others.
-func (f *Front) takeTokens(ctx context.Context, skus []string, token string) (mine []string, others int, err error) {
+func (f *Front) takeTokens(ctx context.Context, skus []string, token string) (mine, others []string, err error) {
 	calls := make([]call, len(skus))
 	for i, sku := range skus {
-		calls[i] = call{takeScript, []string{stockKey(sku), loaderKey(sku)}, []any{token, loaderTTL.Milliseconds()}}
+		calls[i] = takeCall(sku, token)
 	}
-	for i, r := range f.run(ctx, calls) {
+	replies, err := f.run(ctx, calls)
+	for i, r := range replies {
 		switch {
 		case r.err != nil:
 			err = r.err
 		case r.text == answerTaken:
 			mine = append(mine, skus[i])
 		case r.text == answerLoading:
-			others++
+			others = append(others, skus[i])
 		}
 	}
 	return mine, others, err
 }
 
 // dropTokens lets go of SKUs that are not going to be loaded. Should a token have become another's
-// meanwhile, that one's count is refused and loaded again.
-func (f *Front) dropTokens(ctx context.Context, skus []string) error {
+// meanwhile, that one's count is refused and loaded again. If Redis is away, tokens expire.
+func (f *Front) dropTokens(ctx context.Context, skus []string) {
 	if len(skus) == 0 {
-		return nil
+		return
 	}
-	pipe := f.rdb.Pipeline()
-	for _, sku := range skus {
-		pipe.Del(ctx, loaderKey(sku))
-	}
-	_, err := pipe.Exec(ctx)
-	return failure(err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probePatience)
+	defer cancel()
+	_ = f.pipe(ctx, func(pipe redis.Pipeliner) {
+		for _, sku := range skus {
+			pipe.Del(ctx, loaderKey(sku))
+		}
+	})
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -84,37 +84,30 @@ func TestALoadThatTheStockOvertookIsRefused(t *testing.T) {
 	for name, overtake := range map[string]func(*testing.T, *shop){
 		"by Forget": func(t *testing.T, s *shop) {
 			t.Helper()
-			if err := s.Forget(t.Context(), []string{"mug"}); err != nil {
-				t.Error(err)
-			}
+			s.change(func(s *shelves) { s.units["mug"] = 4 })
+			s.forget(t, "mug")
 		},
 		"by an order that was opened": func(t *testing.T, s *shop) {
 			t.Helper()
-			if err := s.Verify(t.Context(), []order.Order{newOrder(t, "before", 2)}); err != nil {
-				t.Error(err)
-			}
+			s.align(t, s.hold(newOrder(t, "before", 6)))
 		},
 		"by the release of an order that held units": func(t *testing.T, s *shop) {
 			t.Helper()
-			s.wantRelease(t, newOrder(t, "flushed", 2), true, order.Released)
-		},
-		"by the release of a reservation from before": func(t *testing.T, s *shop) {
-			t.Helper()
-			s.wantRelease(t, newOrder(t, "before", 2), false, order.Released)
+			s.change(func(s *shelves) { s.units["mug"] = 2 })
+			s.wantReleasing(t, s.give(order.Held{
+				Order: newOrder(t, "flushed", 2), Holds: []order.Hold{{SKU: "mug", From: 1}},
+			}), order.Released)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s *shop) {
-				s.wantReserve(t, newOrder(t, "before", 2), reserved)
-				if err := s.Forget(t.Context(), []string{"mug"}); err != nil {
-					t.Fatal(err)
-				}
+				s.wantReserve(t, newOrder(t, "before", 6), reserved)
+				s.forget(t, "mug")
 				reading, goOn := s.slowly()
 				done := make(chan []order.Outcome[order.Reservation])
 				o := newOrder(t, 1, 1)
 				go func() { done <- s.Reserve(t.Context(), []order.Order{o}) }()
 				<-reading
-				s.change(func(s *shelves) { s.units["mug"] = 4 })
 				overtake(t, s)
 				goOn()
 				wantReservations(t, <-done, reserved)
@@ -128,7 +121,7 @@ func TestALoadThatTheStockOvertookIsRefused(t *testing.T) {
 
 func TestOnlyOneLoadsASKUAtATime(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
-		other, _ := s.again(t)
+		other := s.again(t)
 		reading, goOn := s.slowly()
 		first, second := make(chan []order.Outcome[order.Reservation]), make(chan []order.Outcome[order.Reservation])
 		a, b := newOrder(t, "a", 6), newOrder(t, "b", 0, order.Line{SKU: "mug", Quantity: 4}, order.Line{SKU: "plate", Quantity: 1})
@@ -180,9 +173,9 @@ func (h *holdUp) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 func TestALoaderThatComesLateLeavesTheCountAlone(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		s.wantReserve(t, newOrder(t, "warm", 0, order.Line{SKU: "plate", Quantity: 1}), reserved) // the server knows the scripts now
-		late, rdb := s.again(t)
+		late := s.again(t)
 		hook := &holdUp{reached: make(chan struct{}), goOn: make(chan struct{})}
-		rdb.AddHook(hook)
+		late.Client().AddHook(hook)
 		done := make(chan []order.Outcome[order.Reservation])
 		go func() { done <- late.Reserve(t.Context(), []order.Order{newOrder(t, "late", 1)}) }()
 		<-hook.reached
@@ -213,22 +206,40 @@ func TestAFailedLoadHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// Others wait for a load, so it goes on when the one that began it leaves.
 func TestALoaderThatIsGivenUpHoldsNobodyUp(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		reading, goOn := s.slowly()
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan []order.Outcome[order.Reservation])
-		go func() { done <- s.Reserve(ctx, []order.Order{newOrder(t, 1, 1)}) }()
+		leaves, stays := make(chan []order.Outcome[order.Reservation]), make(chan []order.Outcome[order.Reservation])
+		go func() { leaves <- s.Reserve(ctx, []order.Order{newOrder(t, 1, 1)}) }()
 		<-reading
+		go func() { stays <- s.Reserve(t.Context(), []order.Order{newOrder(t, 2, 1)}) }()
 		cancel()
-		goOn()
-		if got := <-done; got[0].Failure == nil || !errors.Is(got[0].Failure, context.Canceled) {
+		if got := <-leaves; got[0].Failure == nil || !errors.Is(got[0].Failure, context.Canceled) {
 			t.Errorf("given up: %+v", got[0])
 		}
-		soon, stop := context.WithTimeout(t.Context(), time.Second)
-		defer stop()
-		wantReservations(t, s.Reserve(soon, []order.Order{newOrder(t, 2, 1)}), reserved)
+		goOn()
+		wantReservations(t, <-stays, reserved)
+		s.wantLoads(t, "mug", 1)
 		s.wantBalance(t, "mug", 10)
+	})
+}
+
+// A thundering herd on a cold SKU, from two programs.
+func TestAThousandRequestsForAColdSKUMakeOneDatabaseRead(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		const requests = 1000
+		s.change(func(s *shelves) { s.units["mug"] = requests })
+		fronts := []*stock.Front{s.Front, s.again(t)}
+		atOnce(requests, func(i int) {
+			got := fronts[i%2].Reserve(t.Context(), []order.Order{newOrder(t, i, 1)})[0]
+			if got.Failure != nil || got.Answer.Verdict != order.Reserved {
+				t.Errorf("request %d: %+v", i, got)
+			}
+		})
+		s.wantLoads(t, "mug", 1)
+		s.wantCount(t, "mug", 0)
 	})
 }
 

@@ -42,23 +42,92 @@ func TestAReleaseBlocksALateReserve(t *testing.T) {
 	})
 }
 
-// Nothing says whether a count that was loaded after the reservation includes its units: it is deleted,
-// never corrected.
-func TestAReleaseOfAnOlderGenerationDeletesTheCount(t *testing.T) {
+// Whatever count the units left, and however often it was read since: a release gives each back to the count
+// that does without it, and to no other.
+func TestAReleaseIsExactWhateverWasLoaded(t *testing.T) {
+	type step = func(*testing.T, *shop)
+	forget := func(t *testing.T, s *shop) { t.Helper(); s.forget(t, "mug") }
+	flush := func(t *testing.T, s *shop) { t.Helper(); s.rdb.FlushAll(t.Context()) }
+	load := func(t *testing.T, s *shop) {
+		t.Helper()
+		s.wantReserve(t, newOrder(t, "too-many", 11), soldOut("mug"))
+	}
+	for name, c := range map[string]struct {
+		whileHeld, afterwards []step
+		loads                 int
+	}{
+		"nothing happened":             {nil, nil, 1},
+		"loaded while it was held":     {[]step{forget, load}, nil, 2},
+		"flushed while it was held":    {[]step{flush, load}, nil, 2},
+		"loaded afterwards":            {nil, []step{forget, load}, 2},
+		"flushed afterwards":           {nil, []step{flush, load}, 2},
+		"forgotten, loaded afterwards": {[]step{forget}, []step{load}, 2},
+		"loaded and loaded again":      {[]step{forget, load}, []step{forget, load}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, s *shop) {
+				o := newOrder(t, 1, 3)
+				s.wantReserve(t, o, reserved)
+				h := s.hold(o)
+				s.align(t, h)
+				for _, do := range c.whileHeld {
+					do(t, s)
+				}
+				r := s.give(h)
+				for _, do := range c.afterwards {
+					do(t, s)
+				}
+				for range 3 {
+					s.wantReleasing(t, r, order.Released)
+					s.wantCount(t, "mug", 10)
+				}
+				s.wantLoads(t, "mug", c.loads)
+			})
+		})
+	}
+}
+
+// Someone else closed the row, so that it is not known when it gave the units back: a count that may have been
+// read before is deleted, never corrected.
+func TestAReleaseThatDoesNotKnowDeletesTheCount(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		o := newOrder(t, 1, 3)
 		s.wantReserve(t, o, reserved)
-		if err := s.Forget(t.Context(), []string{"mug"}); err != nil {
-			t.Fatal(err)
-		}
-		s.change(func(s *shelves) { s.units["mug"] = 7 }) // the order is open by now
+		h := s.hold(o)
+		s.forget(t, "mug")
 		s.wantReserve(t, newOrder(t, 2, 1), reserved)
-		s.wantCount(t, "mug", 6)
-		s.wantRelease(t, o, true, order.Released)
+		r := s.give(h)
+		r.Holds[0].Until = 0
+		s.wantReleasing(t, r, order.Released)
 		s.wantCount(t, "mug", notLoaded)
-		s.change(func(s *shelves) { s.units["mug"] = 9 })
-		s.wantReserve(t, newOrder(t, 3, 9), reserved)
-		s.wantBalance(t, "mug", 9)
+		s.wantReserve(t, newOrder(t, 3, 10), reserved)
+		s.wantReleasing(t, r, order.Released) // once is enough
+		s.wantBalance(t, "mug", 10)
+	})
+}
+
+// One lost count must not lose those after it: orders in flight when it was lost give their units back to
+// the next, however many there are.
+func TestOneForgottenCountIsLoadedOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		const orders = 40
+		s.change(func(s *shelves) { s.units["mug"] = 1000 })
+		var inFlight []order.Held
+		for round := range orders {
+			o := newOrder(t, round, 2)
+			s.wantReserve(t, o, reserved)
+			inFlight = append(inFlight, s.hold(o))
+			s.align(t, inFlight[round])
+		}
+		s.forget(t, "mug")
+		for round, h := range inFlight {
+			o := newOrder(t, orders+round, 1)
+			s.wantReserve(t, o, reserved)
+			s.align(t, s.hold(o))
+			s.wantReleasing(t, s.give(h), order.Released)
+		}
+		s.wantLoads(t, "mug", 2)
+		s.wantCount(t, "mug", 1000-orders)
 	})
 }
 

@@ -174,7 +174,7 @@ func TestManyShoppersAtOnceReserveNoMoreThanThereIs(t *testing.T) {
 		s.change(func(s *shelves) { s.units["mug"] = units })
 		var fronts [4]*stock.Front // as many programs
 		for i := range fronts {
-			fronts[i], _ = s.again(t)
+			fronts[i] = s.again(t)
 		}
 		var outcomes [shoppers]order.Outcome[order.Reservation]
 		atOnce(shoppers, func(i int) {
@@ -200,19 +200,11 @@ func TestManyShoppersAtOnceReserveNoMoreThanThereIs(t *testing.T) {
 	})
 }
 
-// In a cluster a script may touch only keys of one slot.
-func TestTheSameCodeRunsOnACluster(t *testing.T) {
+// In a cluster a script may touch only keys of one slot, and the lines of an order lie on several masters.
+func TestAnOrderSpansTheMastersOfACluster(t *testing.T) {
 	t.Parallel()
-	server := testserver.Redis(t, "--cluster-enabled", "yes")
-	node := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	t.Cleanup(func() { _ = node.Close() })
-	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the cluster is up", func() bool {
-		return strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
-	})
-	s := newCluster(t, server.Addr())
+	cluster := testserver.RedisCluster(t)
+	s := newShop(t, cluster.Addrs()...)
 	var lines []order.Line
 	s.change(func(s *shelves) {
 		for i := range 20 {
@@ -223,12 +215,66 @@ func TestTheSameCodeRunsOnACluster(t *testing.T) {
 	})
 	a, b, c := newOrder(t, "a", 0, lines...), newOrder(t, "b", 0, lines...), newOrder(t, "c", 0, lines[:1]...)
 	wantReservations(t, s.Reserve(t.Context(), []order.Order{a, b, c, a}), reserved, reserved, soldOut("sku-0"), reserved)
-	s.wantRelease(t, a, true, order.Released)
+	held := s.hold(a)
+	s.align(t, held)
+	s.wantReleasing(t, s.give(held), order.Released)
 	for _, line := range lines {
 		s.wantCount(t, line.SKU, 3)
 	}
-	if err := s.Forget(t.Context(), []string{"sku-1", "sku-2"}); err != nil {
-		t.Error(err)
-	}
+	s.forget(t, "sku-1", "sku-2")
 	s.wantCount(t, "sku-1", notLoaded)
+	for _, node := range cluster.Nodes {
+		rdb := redis.NewClient(&redis.Options{Addr: node.Addr()})
+		t.Cleanup(func() { _ = rdb.Close() })
+		if keys := rdb.DBSize(t.Context()).Val(); keys < 5 {
+			t.Errorf("the master %s holds %d keys: the order does not span the cluster", node.Addr(), keys)
+		}
+	}
+}
+
+// Orders whose SKUs lie on a master that died wait, or go on without Redis; the others' are served as soon as the
+// cluster is whole again.
+func TestAClusterThatLosesAMasterComesBack(t *testing.T) {
+	t.Parallel()
+	cluster := testserver.RedisCluster(t)
+	s := newShop(t, cluster.Addrs()...)
+	s.Front = s.open(t, &redis.UniversalOptions{Addrs: s.addrs})
+	const skus = 12
+	order12 := func(key string, units int64) order.Order {
+		var lines []order.Line
+		for i := range skus {
+			lines = append(lines, order.Line{SKU: fmt.Sprint("sku-", i), Quantity: units})
+		}
+		return newOrder(t, key, 0, lines...)
+	}
+	s.change(func(s *shelves) {
+		for i := range skus {
+			s.units[fmt.Sprint("sku-", i)] = 5
+		}
+	})
+	before := order12("before", 1)
+	s.wantReserve(t, before, reserved)
+	s.align(t, s.hold(before))
+	cluster.Nodes[0].Kill()
+	during := order12("during", 1)
+	eventually(t, "the order goes on without Redis", func() bool {
+		got := s.Reserve(t.Context(), []order.Order{during})[0]
+		return got.Failure == nil && got.Answer.Verdict == order.Unreserved
+	})
+	s.align(t, s.hold(during))
+	if err := cluster.Nodes[0].Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := order12("after", 3)
+	eventually(t, "the order is reserved", func() bool {
+		got := s.Reserve(t.Context(), []order.Order{after})[0]
+		return got.Failure == nil && got.Answer.Verdict == order.Reserved
+	})
+	s.align(t, s.hold(after))
+	for i := range skus {
+		s.wantCount(t, fmt.Sprint("sku-", i), 0)
+	}
 }

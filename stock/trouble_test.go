@@ -15,39 +15,46 @@ import (
 
 	"holdfast/internal/testserver"
 	"holdfast/order"
-	"holdfast/stock"
 )
 
-// wantFailures checks that every call to the front fails with the class, and soon.
-func wantFailures(t *testing.T, ctx context.Context, s *shop, class order.Class, within time.Duration) {
+// wantFailures checks that each kind of call, made by a program that thinks well of Redis, fails with the
+// class, and soon.
+func wantFailures(t *testing.T, ctx context.Context, program func() *shop, class order.Class, within time.Duration) {
 	t.Helper()
 	o := newOrder(t, "failing", 0, order.Line{SKU: "mug", Quantity: 1}, order.Line{SKU: "plate", Quantity: 1})
-	calls := map[string]func() error{
-		"reserve": func() error { return errorOf(s.Reserve(ctx, []order.Order{o})[0].Failure) },
-		"release": func() error {
+	calls := map[string]func(*shop) error{
+		"reserve": func(s *shop) error { return errorOf(s.Reserve(ctx, []order.Order{o})[0].Failure) },
+		"release": func(s *shop) error {
 			return errorOf(s.Release(ctx, []order.Releasing{{Order: o, Taken: true}})[0].Failure)
 		},
-		"verify": func() error { return s.Verify(ctx, []order.Order{o}) },
-		"forget": func() error { return s.Forget(ctx, []string{"mug"}) },
-		"counts": func() error { _, err := s.Counts(ctx, []string{"mug"}); return err },
+		"align":  func(s *shop) error { return s.Align(ctx, []order.Held{{Order: o}}) },
+		"forget": func(s *shop) error { return s.Forget(ctx, []string{"mug"}) },
+		"counts": func(s *shop) error { _, err := s.Counts(ctx, []string{"mug"}); return err },
 	}
 	var all sync.WaitGroup
 	for name, call := range calls {
+		s := program()
 		all.Go(func() {
 			started := time.Now()
-			err := call()
+			err := call(s)
 			if took := time.Since(started); took > within {
 				t.Errorf("%s failed after %s, want within %s", name, took, within)
 			}
 			if failure, ok := errors.AsType[*order.Failure](err); !ok || failure.Class != class {
 				t.Errorf("%s: %v is not %s", name, err, class)
 			}
+			if s.Ping(ctx) == nil {
+				t.Error("ping succeeded")
+			}
 		})
 	}
 	all.Wait()
-	if s.Ping(ctx) == nil {
-		t.Error("ping succeeded")
-	}
+}
+
+// hasty gives a new program for each call: one that has seen three fail asks no more.
+func hasty(t *testing.T, addr string) func() *shop {
+	t.Helper()
+	return func() *shop { return newHastyShop(t, addr) }
 }
 
 func errorOf(f *order.Failure) error {
@@ -67,7 +74,7 @@ func TestARedisThatIsDownIsTransientAtOnce(t *testing.T) {
 	if err := l.Close(); err != nil { // nothing listens there now
 		t.Fatal(err)
 	}
-	wantFailures(t, t.Context(), newHastyShop(t, addr), order.Transient, 400*time.Millisecond)
+	wantFailures(t, t.Context(), hasty(t, addr), order.Transient, 400*time.Millisecond)
 }
 
 func TestARedisThatHangsIsUnknownWithinTheClientsPatience(t *testing.T) {
@@ -77,13 +84,12 @@ func TestARedisThatHangsIsUnknownWithinTheClientsPatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close() // until then it takes connections and never answers
-	s := newHastyShop(t, l.Addr().String())
 	// Half a second for a connection, in each of the client's two pools.
-	wantFailures(t, t.Context(), s, order.Unknown, 1500*time.Millisecond)
+	wantFailures(t, t.Context(), hasty(t, l.Addr().String()), order.Unknown, 1500*time.Millisecond)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	wantFailures(t, ctx, s, order.Unknown, 400*time.Millisecond)
+	wantFailures(t, ctx, hasty(t, l.Addr().String()), order.Unknown, 400*time.Millisecond)
 }
 
 func TestACancelledContextIsUnknownAndTouchesNothing(t *testing.T) {
@@ -91,27 +97,8 @@ func TestACancelledContextIsUnknownAndTouchesNothing(t *testing.T) {
 		s.wantReserve(t, newOrder(t, 1, 1), reserved)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		s.wantUntouched(t, func() { wantFailures(t, ctx, s, order.Unknown, time.Second) })
+		s.wantUntouched(t, func() { wantFailures(t, ctx, func() *shop { return s }, order.Unknown, time.Second) })
 	})
-}
-
-func TestARedisThatDiesComesBackEmpty(t *testing.T) {
-	t.Parallel()
-	server := testserver.Redis(t)
-	s := newHastyShop(t, server.Addr())
-	o := newOrder(t, 1, 3)
-	s.wantReserve(t, o, reserved)
-	server.Kill()
-	wantFailures(t, t.Context(), s, order.Transient, 400*time.Millisecond)
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the front recovers", func() bool { return s.Ping(t.Context()) == nil })
-	s.change(func(s *shelves) { s.units["mug"] = 7 })
-	s.wantReserve(t, newOrder(t, 2, 2), reserved)
-	s.wantBalance(t, "mug", 7)
-	s.wantRelease(t, o, true, order.Released)
-	s.wantCount(t, "mug", notLoaded)
 }
 
 func TestARedisThatIsFrozenIsUnknownUntilItThaws(t *testing.T) {
@@ -186,9 +173,7 @@ func TestAFullRedisRefusesWithoutEffect(t *testing.T) {
 		}
 	})
 	s.wantReserve(t, o, reserved)
-	if err := s.Forget(t.Context(), []string{"plate"}); err != nil { // which needs no memory
-		t.Error(err)
-	}
+	s.forget(t, "plate") // which needs no memory
 	full("0")
 	s.wantReserve(t, newOrder(t, 2, 7), reserved)
 	s.wantRelease(t, o, false, order.Released)
@@ -211,14 +196,12 @@ func TestAKeyOfAnotherKindIsAFailure(t *testing.T) {
 	})
 }
 
-func TestNewClientNeverRepeatsByItself(t *testing.T) {
+func TestTheClientNeverRepeatsByItself(t *testing.T) {
 	t.Parallel()
-	options := &redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}}
-	rdb := stock.NewClient(options)
-	t.Cleanup(func() { _ = rdb.Close() })
-	made, ok := rdb.(*redis.Client)
+	s := newHastyShop(t, "127.0.0.1:1")
+	made, ok := s.Client().(*redis.Client)
 	if !ok {
-		t.Fatalf("it is a %T", rdb)
+		t.Fatalf("it is a %T", s.Client())
 	}
 	if o := made.Options(); o.MaxRetries != 0 && o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.ReadTimeout > time.Second || o.DialTimeout > time.Second {
 		t.Errorf("%+v", o)

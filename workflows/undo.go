@@ -74,7 +74,8 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	if u.reserved || !row.Settled {
-		if _, err := step(ctx, activities.Release, order.Releasing{Order: u.order, Taken: u.reserved || row.Held}); err != nil {
+		release := order.Releasing{Order: u.order, Taken: u.reserved || row.Held, Holds: row.Holds}
+		if _, err := step(ctx, activities.Release, release); err != nil {
 			return Result{}, err
 		}
 	}

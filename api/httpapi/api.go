@@ -60,9 +60,8 @@ type API struct {
 	huma     huma.API
 	series   *series
 	known    *lru.Cache[string, struct{}] // SKUs that exist; they are never deleted
-	forgets  *forgetter
-	auditor  chan struct{} // holds a token while an audit runs
-	draining chan struct{} // closed by Drain
+	auditor  chan struct{}                // holds a token while an audit runs
+	draining chan struct{}                // closed by Drain
 	drain    func()
 	patience patience
 }
@@ -101,8 +100,7 @@ func New(d Deps) (*API, error) {
 	draining := make(chan struct{})
 	a := &API{
 		Deps: d, mux: chi.NewMux(), series: newSeries(d.Registerer), known: known,
-		forgets: newForgetter(d.Front, d.Log), auditor: make(chan struct{}, 1),
-		draining: draining, drain: sync.OnceFunc(func() { close(draining) }),
+		auditor: make(chan struct{}, 1), draining: draining, drain: sync.OnceFunc(func() { close(draining) }),
 		patience: patience{start: 5 * time.Second, row: 2 * time.Second, check: time.Second},
 	}
 	a.mux.Use(a.observe, middleware.GetHead)
@@ -111,7 +109,7 @@ func New(d Deps) (*API, error) {
 	a.huma = humachi.New(a.mux, humaConfig(d.Version))
 	a.routes()
 	if err := a.documents(); err != nil {
-		a.Close()
+		a.Drain()
 		return nil, err
 	}
 	return a, nil
@@ -123,12 +121,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 // Drain ends all waiting for orders: who waits is answered at once by what the row says. Call it before
 // the server in front is shut down, which otherwise would wait for the waits.
 func (a *API) Drain() { a.drain() }
-
-// Close ends what goes on in the background. Call it when no request is served any more.
-func (a *API) Close() {
-	a.drain()
-	a.forgets.close()
-}
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	write(w, newProblem(slugNotFound, "there is nothing at %s", clip(r.URL.Path)))

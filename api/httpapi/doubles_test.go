@@ -97,11 +97,11 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
-// lines gives the lines that were logged at a level.
-func (l *logs) lines(level string) []string {
+// errors gives the lines that were logged as errors.
+func (l *logs) errors() []string {
 	var found []string
 	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, `"level":"`+level+`"`) {
+		if strings.Contains(line, `"level":"ERROR"`) {
 			found = append(found, line)
 		}
 	}

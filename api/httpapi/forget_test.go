@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -35,59 +35,52 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// TestForgetLater: a change stands although Redis is away, and its count goes as soon as Redis is back.
-func TestForgetLater(t *testing.T) {
+// TestForgetWhileAway: a change stands although Redis is away, and its count is not trusted when Redis is back.
+func TestForgetWhileAway(t *testing.T) {
 	s := newShop(t)
 	s.load("mug")
-	s.load("pen")
 	s.redis.SetError("LOADING Redis is loading the dataset in memory")
 	document[stockDoc](t, s.receive("mug", `{"quantity":1,"reference":"r"}`), http.StatusCreated)
-	document[stockDoc](t, s.receive("pen", `{"quantity":1,"reference":"r"}`), http.StatusCreated)
-	if len(s.logs.lines("WARN")) != 2 {
-		t.Errorf("logged %s", s.logs)
-	}
 	s.redis.SetError("")
-	for deadline := time.Now().Add(10 * time.Second); s.loaded("mug") || s.loaded("pen"); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); s.front.Ping(t.Context()) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the counts are still there")
+			t.Fatal("the front does not see that Redis is back")
 		}
 	}
-	// It goes on working after it had nothing to do.
+	if s.loaded("mug") {
+		t.Error("the count from before is trusted")
+	}
 	s.load("mug")
-	s.redis.SetError("LOADING")
-	document[stockDoc](t, s.receive("mug", `{"quantity":1,"reference":"r2"}`), http.StatusCreated)
-	s.redis.SetError("")
-	for deadline := time.Now().Add(10 * time.Second); s.loaded("mug"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the count is still there")
-		}
+	if counts, err := s.front.Counts(t.Context(), []string{"mug"}); err != nil || counts["mug"] != 100 {
+		t.Errorf("the count is %v, %v", counts, err)
 	}
 }
 
 // TestForgetAfterHangUp: a client who is gone does not stop what follows from his change.
 func TestForgetAfterHangUp(t *testing.T) {
 	s := newShop(t)
-	s.load("mug")
+	s.load("pen")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s.api.forgets.forget(ctx, "mug")
-	if s.loaded("mug") {
+	s.api.forget(ctx, "pen")
+	if s.loaded("pen") {
 		t.Error("the count is still there")
 	}
 }
 
-// TestForgetBounded: a Redis that stays away costs a bounded memory, and Close ends the trying.
-func TestForgetBounded(t *testing.T) {
-	s := newShop(t)
-	s.redis.SetError("LOADING")
-	for i := range maxPending + 1 {
-		s.api.forgets.later(fmt.Sprint(i))
+// TestForgetFails: whoever changed the stock hears of success, since it has changed, and whoever reads the log
+// hears of the rest.
+func TestForgetFails(t *testing.T) {
+	s := newShop(t, func(d *Deps) { d.Front = obstinate{d.Front} })
+	document[stockDoc](t, s.receive("mug", `{"quantity":1,"reference":"r"}`), http.StatusCreated)
+	if len(s.logs.errors()) != 1 {
+		t.Errorf("logged %s", s.logs)
 	}
-	s.api.Close()
-	if n := len(s.api.forgets.pending); n > maxPending {
-		t.Errorf("%d SKUs are pending", n)
-	}
-	if len(s.logs.lines("ERROR")) == 0 {
-		t.Error("nobody is told")
-	}
+}
+
+// obstinate forgets nothing.
+type obstinate struct{ Front }
+
+func (obstinate) Forget(context.Context, []string) error {
+	return errors.New("neither Redis nor the database")
 }

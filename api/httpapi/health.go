@@ -10,7 +10,7 @@ import (
 
 type healthAnswer struct {
 	Body struct {
-		Status  string   `json:"status" enum:"ok,degraded" doc:"degraded: Redis does not answer, and new orders wait for it."`
+		Status  string   `json:"status" enum:"ok,degraded" doc:"degraded: Redis does not answer, and orders go on at the order database's speed."`
 		Failing []string `json:"failing" nullable:"false" doc:"What does not answer."`
 	} `nameHint:"Health"`
 }
@@ -33,7 +33,7 @@ const (
 	checkRedis    = "redis"
 )
 
-// ready asks everything that orders need. Without Redis they wait, and none is lost.
+// ready asks everything that orders need. Without Redis they go on, slower.
 func (a *API) ready(ctx context.Context, _ *struct{}) (*healthAnswer, error) {
 	failing := a.failing(ctx)
 	if slices.Contains(failing, checkMySQL) || slices.Contains(failing, checkTemporal) {

@@ -59,9 +59,9 @@ func newShop(t *testing.T, change ...func(*Deps)) *shop {
 		t: t, db: db, redis: miniredis.RunT(t), temporal: &temporal{}, logs: &logs{},
 		auditor: &auditor{}, registry: prometheus.NewRegistry(),
 	}
-	rdb := stock.NewClient(&redis.UniversalOptions{Addrs: []string{s.redis.Addr()}})
-	t.Cleanup(func() { _ = rdb.Close() })
-	s.front = stock.New(rdb, db, stock.Config{ReservationTTL: time.Minute, IdleTTL: time.Minute})
+	s.front = stock.New(&redis.UniversalOptions{Addrs: []string{s.redis.Addr()}}, db,
+		stock.Config{ReservationTTL: time.Minute, IdleTTL: time.Minute})
+	t.Cleanup(func() { _ = s.front.Close() })
 	s.temporal.run = s.confirm
 	deps := Deps{
 		Orders: db, Stock: db, Front: s.front, Temporal: s.temporal, Auditor: s.auditor, TaskQueue: "queue",
@@ -74,7 +74,7 @@ func newShop(t *testing.T, change ...func(*Deps)) *shop {
 	if s.api, err = New(deps); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.api.Close)
+	t.Cleanup(s.api.Drain)
 	for _, sku := range []string{"mug", "pen"} {
 		if _, _, err := db.SetStock(t.Context(), sku, 100, 0); err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ func outcomeUnknown(t *testing.T, s *shop, w *httptest.ResponseRecorder, secret 
 	if strings.Contains(w.Body.String(), secret) {
 		t.Errorf("%s tells %q", w.Body, secret)
 	}
-	if errs := s.logs.lines("ERROR"); len(errs) != 1 || !strings.Contains(errs[0], secret) || !strings.Contains(errs[0], w.Header().Get(requestIDHeader)) {
+	if errs := s.logs.errors(); len(errs) != 1 || !strings.Contains(errs[0], secret) || !strings.Contains(errs[0], w.Header().Get(requestIDHeader)) {
 		t.Errorf("logged %q, want %q once with the request's id", errs, secret)
 	}
 }
@@ -79,7 +79,7 @@ func TestDatabaseAway(t *testing.T) {
 			t.Errorf("%s tells of the inside", w.Body)
 		}
 	}
-	if n := len(s.logs.lines("ERROR")); n != 3 {
+	if n := len(s.logs.errors()); n != 3 {
 		t.Errorf("%d errors were logged, want one for each request", n)
 	}
 }

@@ -72,7 +72,7 @@ func (a *API) setStock(ctx context.Context, in *setRequest) (*stockAnswer, error
 	if err != nil {
 		return nil, stockProblem(in.SKU, err)
 	}
-	a.forgets.forget(ctx, in.SKU)
+	a.forget(ctx, in.SKU)
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
@@ -98,7 +98,7 @@ func (a *API) receive(ctx context.Context, in *receiveRequest) (*stockAnswer, er
 		return nil, stockProblem(in.SKU, err)
 	}
 	// Also for a repeat: whoever sent it first may have died between the change and this.
-	a.forgets.forget(ctx, in.SKU)
+	a.forget(ctx, in.SKU)
 	status := http.StatusCreated
 	if repeated {
 		status = http.StatusOK

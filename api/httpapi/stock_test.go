@@ -253,7 +253,7 @@ func TestStockAway(t *testing.T) {
 			t.Errorf("answered %s with %v", w.Body, w.Header())
 		}
 	}
-	if n := len(s.logs.lines("ERROR")); n != len(answers) || s.temporal.count() != 0 {
+	if n := len(s.logs.errors()); n != len(answers) || s.temporal.count() != 0 {
 		t.Errorf("%d errors were logged, %d workflows started", n, s.temporal.count())
 	}
 }

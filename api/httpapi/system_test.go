@@ -94,7 +94,7 @@ func TestPanic(t *testing.T) {
 	if strings.Contains(w.Body.String(), "10.0.0.3") {
 		t.Errorf("%s tells of the inside", w.Body)
 	}
-	if errs := s.logs.lines("ERROR"); len(errs) != 1 || !strings.Contains(errs[0], "10.0.0.3") || !strings.Contains(errs[0], "system_test.go") {
+	if errs := s.logs.errors(); len(errs) != 1 || !strings.Contains(errs[0], "10.0.0.3") || !strings.Contains(errs[0], "system_test.go") {
 		t.Errorf("logged %q", errs)
 	}
 	if got := metric(t, s, "holdfast_http_requests_total", map[string]string{"status": "500"}); got != 1 {
@@ -181,7 +181,7 @@ func TestAudit(t *testing.T) {
 	if p := problem(t, w, http.StatusServiceUnavailable, slugUnavailable); !strings.Contains(p.Detail, "payment provider's ledger") || strings.Contains(w.Body.String(), "10.0.0.6") {
 		t.Errorf("the problem is %+v", p)
 	}
-	if len(s.logs.lines("ERROR")) != 1 {
+	if len(s.logs.errors()) != 1 {
 		t.Errorf("logged %s", s.logs)
 	}
 }

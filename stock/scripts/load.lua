@@ -1,10 +1,12 @@
 -- Writes a count that was read from the order database, unless the stock changed since.
--- KEYS  1 stock {generation, units}   2 the loader's token
--- ARGV  1 token   2 generation   3 units   4 stock's time to live (ms)
+-- KEYS  1 count   2 the loader's token
+-- ARGV  1 epoch   2 token   3 generation   4 version   5 units   6 count's time to live (ms)
 -- Whoever changes the stock deletes the token, so a token that is still there proves that the count
 -- is not stale.
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'stale' end
+local _, outdated = read_count(KEYS[1])
+if outdated then return 'outdated' end
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 'stale' end
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'units', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'generation', ARGV[3], 'version', ARGV[4], 'units', ARGV[5])
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 'loaded'

@@ -1,23 +1,41 @@
 -- Gives an order's units of one SKU back, once, and blocks a reserve that comes later.
--- KEYS  1 stock {generation, units}   2 the order's reservation   3 the loader's token
--- ARGV  1 fingerprint   2 reservation's time to live (ms)   3 "1" if units were, or may have been, taken
---       4 "1" if the id belongs to another order, whose reservations must not be blocked
--- A count is raised only by a reservation of its own generation. Otherwise nothing here knows whether
--- the count includes these units, so it is deleted and loaded afresh.
-local reservation = redis.call('GET', KEYS[2])
-local foreign = ARGV[4] == '1'
-local forget = ARGV[3] == '1' and not foreign
-if reservation then
-  local state, generation, quantity, fingerprint = string.match(reservation, '^(%a) (%S+) (%d+) (%S+)$')
-  if fingerprint ~= ARGV[1] then return 'key_reused' end
-  if state == 'X' then return 'released' end
-  forget = generation ~= redis.call('HGET', KEYS[1], 'generation')
-  if not forget then redis.call('HINCRBY', KEYS[1], 'units', quantity) end
+-- KEYS  1 count   2 the order's reservation   3 the loader's token
+-- ARGV  1 epoch   2 fingerprint   3 quantity   4 reservation's time to live (ms)
+--       5 "1" if units were, or may have been, taken
+--       6 "1" if the id belongs to another order, whose reservations must not be blocked
+--       7 first version of the stock row that held the units, "" if none did
+--       8 first version that had them back, "" if it is not known
+-- What a count does without is what was reserved from it, and what its row held when it was read. Where that
+-- cannot be told any more, the count is deleted.
+local count, outdated = read_count(KEYS[1])
+if outdated then return 'outdated' end
+local reservation = read_reservation(KEYS[2])
+local taken, foreign, held = ARGV[5] == '1', ARGV[6] == '1', ARGV[7] ~= ''
+local others = reservation and reservation.fingerprint ~= ARGV[2]
+if others then
+  if held and not foreign then redis.call('DEL', KEYS[1], KEYS[3]) end -- the row is this order's
+  return 'key_reused'
 end
-if forget then redis.call('DEL', KEYS[1], KEYS[3]) end
+if reservation and reservation.state == 'X' then return 'released' end
+
+local owed, known = 0, true
+if count then
+  if reservation and reservation.generation == count.generation then owed = owed + tonumber(reservation.quantity) end
+  if held and count.version >= tonumber(ARGV[7]) then
+    if ARGV[8] == '' then known = false
+    elseif count.version < tonumber(ARGV[8]) then owed = owed + tonumber(ARGV[3]) end
+  elseif not reservation and taken and not foreign then known = false end
+end
+if not known then
+  redis.call('DEL', KEYS[1], KEYS[3])
+elseif owed > 0 then
+  redis.call('HINCRBY', KEYS[1], 'units', owed)
+elseif not count and held then
+  redis.call('DEL', KEYS[3]) -- a loader may have read the row while it held the units
+end
 if foreign then
   redis.call('DEL', KEYS[2])
 else
-  redis.call('SET', KEYS[2], 'X - 0 ' .. ARGV[1], 'PX', ARGV[2])
+  redis.call('SET', KEYS[2], 'X - 0 ' .. ARGV[2], 'PX', ARGV[4])
 end
 return 'released'

@@ -1,0 +1,265 @@
+//go:build unix
+
+package stock_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"holdfast/internal/testserver"
+	"holdfast/order"
+	"holdfast/stock"
+)
+
+var unreserved = order.Reservation{Verdict: order.Unreserved}
+
+// seeItGo repeats requests until the front has noticed that Redis is away.
+func (s *shop) seeItGo(t *testing.T) {
+	t.Helper()
+	for try := range 3 {
+		if got := s.Reserve(t.Context(), []order.Order{newOrder(t, "sees-it-go", 1)})[0]; got.Failure == nil {
+			t.Fatalf("try %d: %+v", try, got.Answer)
+		}
+	}
+	if !s.Degraded() {
+		t.Fatal("three failures in a row, and the front is not degraded")
+	}
+}
+
+func (s *shop) seeItReturn(t *testing.T) {
+	t.Helper()
+	eventually(t, "the front sees that Redis is back", func() bool { return s.Ping(t.Context()) == nil })
+	if s.Degraded() {
+		t.Error("Redis answers, and the front is degraded")
+	}
+}
+
+func (s *shop) wantEpoch(t *testing.T, want int64) {
+	t.Helper()
+	if got, err := s.shelves.Epoch(t.Context()); err != nil || got != want {
+		t.Errorf("the epoch is %d, %v, want %d", got, err, want)
+	}
+}
+
+func restart(t *testing.T, server *testserver.Server) {
+	t.Helper()
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Orders go on while Redis is away, at once, and what they do meanwhile needs nothing of it.
+func TestOrdersGoOnWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	s := newHastyShop(t, server.Addr())
+	before, during := newOrder(t, "before", 3), newOrder(t, "during", 2)
+	s.wantReserve(t, before, reserved)
+	held := s.hold(before)
+	s.align(t, held)
+	server.Kill()
+	s.seeItGo(t)
+	started := time.Now()
+	for i := range 100 {
+		s.wantReserve(t, newOrder(t, i, 1), unreserved)
+	}
+	s.wantReserve(t, during, unreserved)
+	s.align(t, s.hold(during))
+	s.wantReleasing(t, s.give(held), order.Released)
+	s.forget(t, "mug")
+	if took := time.Since(started); took > 500*time.Millisecond {
+		t.Errorf("100 orders without Redis took %s: they wait for it", took)
+	}
+	s.wantEpoch(t, 2)
+	restart(t, server)
+	s.seeItReturn(t)
+	s.wantReserve(t, newOrder(t, "after", 8), reserved)
+	s.wantReserve(t, newOrder(t, "too-many", 1), soldOut("mug"))
+	s.wantEpoch(t, 3) // for what was sold after the second began
+	s.wantLoads(t, "mug", 2)
+}
+
+// A Redis that keeps its state comes back with counts that know nothing of what was sold without it.
+func TestNoCountFromBeforeIsTrustedWhenRedisReturns(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	s := newHastyShop(t, server.Addr())
+	other := s.again(t) // which hears of nothing
+	s.wantReserve(t, newOrder(t, "before", 1), reserved)
+	wantReservations(t, other.Reserve(t.Context(), []order.Order{newOrder(t, "other", 1)}), reserved)
+	server.Kill()
+	s.seeItGo(t)
+	during := newOrder(t, "during", 4)
+	s.wantReserve(t, during, unreserved)
+	s.align(t, s.hold(during))
+	restart(t, server)
+	s.seeItReturn(t)
+	if units := s.rdb.HGet(t.Context(), "s:{mug}", "units").Val(); units != "8" {
+		t.Fatalf("Redis came back with %q units: the test shows nothing", units)
+	}
+	s.wantCount(t, "mug", notLoaded)
+	s.wantReserve(t, newOrder(t, "too-many", 7), soldOut("mug"))
+	s.wantCount(t, "mug", 6)
+	wantReservations(t, other.Reserve(t.Context(), []order.Order{newOrder(t, "learns", 6)}), reserved)
+	s.wantReserve(t, newOrder(t, "one-more", 1), soldOut("mug"))
+	s.wantCount(t, "mug", 0)
+}
+
+// A restart may be over before anybody asks, and what comes back may be from a while ago.
+func TestARestartThatNobodyFeltIsNoticed(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	s := newHastyShop(t, server.Addr())
+	s.wantReserve(t, newOrder(t, "before", 1), reserved)
+	server.Kill()
+	restart(t, server)
+	if err := s.Ping(t.Context()); err != nil { // the client dials
+		t.Fatal(err)
+	}
+	s.wantReserve(t, newOrder(t, "after", 1), reserved)
+	s.wantEpoch(t, 2)
+	s.wantLoads(t, "mug", 2)
+	if s.Degraded() {
+		t.Error("degraded, though no call failed")
+	}
+}
+
+// However many programs see the same restart, the counts are loaded once.
+func TestOneRestartEndsOneEpoch(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	s := newHastyShop(t, server.Addr())
+	fronts := []*stock.Front{s.Front, s.again(t), s.again(t), s.again(t)}
+	ask := func(key string) {
+		t.Helper()
+		for i, f := range fronts {
+			wantReservations(t, f.Reserve(t.Context(), []order.Order{newOrder(t, key+string(rune('a'+i)), 1)}), reserved)
+		}
+	}
+	ask("before")
+	server.Kill()
+	restart(t, server)
+	for _, f := range fronts {
+		if err := f.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("after")
+	s.wantEpoch(t, 2)
+	s.wantLoads(t, "mug", 2)
+}
+
+func TestARedisThatHangsCostsAMomentOnce(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	s := newHastyShop(t, server.Addr())
+	s.wantReserve(t, newOrder(t, "warm", 1), reserved)
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	late := newOrder(t, "sees-it-go", 1) // three tries of which are in the socket now
+	s.seeItGo(t)
+	started := time.Now()
+	for i := range 100 {
+		s.wantReserve(t, newOrder(t, i, 1), unreserved)
+	}
+	if took := time.Since(started); took > 700*time.Millisecond { // one of them may have looked whether it is back
+		t.Errorf("100 orders took %s", took)
+	}
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	s.seeItReturn(t)
+	// What was in the socket is carried out now, on a count that nobody trusts any more.
+	eventually(t, "the late try is carried out", func() bool { return len(s.reservations(t, "mug")) == 2 })
+	s.wantReserve(t, newOrder(t, "all", 10), reserved)
+	s.wantReserve(t, late, reserved)
+	s.wantCount(t, "mug", 0)
+}
+
+// Nothing may go on that nobody writes down: without the order database an order waits.
+func TestWithoutRedisAndDatabaseOrdersWait(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	s := newHastyShop(t, server.Addr())
+	s.wantReserve(t, newOrder(t, "before", 1), reserved)
+	server.Kill()
+	s.seeItGo(t)
+	s.change(func(s *shelves) { s.fail = order.Failf(order.Transient, "the database is down") })
+	o := newOrder(t, "during", 1)
+	if got := s.Reserve(t.Context(), []order.Order{o})[0]; got.Failure == nil || got.Failure.Class != order.Transient {
+		t.Errorf("answered %+v", got)
+	}
+	s.change(func(s *shelves) { s.fail = nil })
+	s.wantReserve(t, o, unreserved)
+}
+
+func TestAFullRedisIsAwayAsWell(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t, "--maxmemory-policy", "noeviction")
+	s := newHastyShop(t, server.Addr())
+	s.wantReserve(t, newOrder(t, "before", 1), reserved)
+	if err := s.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.seeItGo(t)
+	s.wantReserve(t, newOrder(t, "during", 1), unreserved)
+	if err := s.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.seeItReturn(t)
+	s.wantReserve(t, newOrder(t, "after", 10), reserved)
+}
+
+func TestAMemoryPolicyThatCostsSpeedIsNamed(t *testing.T) {
+	t.Parallel()
+	for policy, warns := range map[string]bool{
+		"noeviction": true, "allkeys-random": true, "volatile-random": true, "volatile-ttl": true,
+		"allkeys-lru": false, "allkeys-lfu": false, "volatile-lru": false, "volatile-lfu": false,
+	} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t, testserver.Redis(t, "--maxmemory-policy", policy).Addr())
+			for memory, bounded := range map[string]bool{"0": false, "100mb": true} {
+				if err := s.rdb.ConfigSet(t.Context(), "maxmemory", memory).Err(); err != nil {
+					t.Fatal(err)
+				}
+				warning, err := s.MemoryPolicyWarning(t.Context())
+				if err != nil || (warning != "") != (warns && bounded) {
+					t.Errorf("maxmemory %s: %q, %v", memory, warning, err)
+				}
+			}
+		})
+	}
+}
+
+func TestTheMetricSaysDegraded(t *testing.T) {
+	t.Parallel()
+	server := testserver.Redis(t)
+	registry := prometheus.NewRegistry()
+	s := newShop(t, server.Addr())
+	cfg := ttl
+	cfg.Registerer = registry
+	s.Front = stock.New(&redis.UniversalOptions{Addrs: []string{server.Addr()}}, s.shelves, cfg)
+	t.Cleanup(func() { _ = s.Front.Close() })
+	wantDegraded := func(want float64) {
+		t.Helper()
+		for _, family := range must(registry.Gather())(t) {
+			if family.GetName() == "holdfast_stock_degraded" && family.GetMetric()[0].GetGauge().GetValue() == want {
+				return
+			}
+		}
+		t.Errorf("holdfast_stock_degraded is not %v", want)
+	}
+	s.wantReserve(t, newOrder(t, "before", 1), reserved)
+	wantDegraded(0)
+	server.Kill()
+	s.seeItGo(t)
+	wantDegraded(1)
+	restart(t, server)
+	s.seeItReturn(t)
+	wantDegraded(0)
+}
