@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"holdfast/internal/testserver"
 	"holdfast/order"
+	"holdfast/stock"
 )
 
 // What is never deleted fills Redis until it refuses to work.
@@ -110,21 +113,32 @@ func (s *shop) expire(t *testing.T, key string) {
 	}
 }
 
-func TestAFinishedOrderLeavesLittleBehind(t *testing.T) {
+// used is the memory of Redis in bytes: hash tables and expiry included, buffers of clients not.
+func (s *shop) used(t *testing.T) int64 {
+	t.Helper()
+	var all, clients int64
+	for line := range strings.Lines(s.rdb.Info(t.Context(), "memory").Val()) {
+		_, _ = fmt.Sscanf(line, "used_memory:%d", &all)
+		_, _ = fmt.Sscanf(line, "mem_clients_normal:%d", &clients)
+	}
+	return all - clients
+}
+
+func TestAnOrderLeavesLittleBehind(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, testserver.Redis(t).Addr())
 	const orders = 2000
 	s.change(func(s *shelves) { s.units["mug"] = orders })
-	used := func() int64 { // hash tables and expiry included, buffers of clients not
-		var all, clients int64
-		for line := range strings.Lines(s.rdb.Info(t.Context(), "memory").Val()) {
-			_, _ = fmt.Sscanf(line, "used_memory:%d", &all)
-			_, _ = fmt.Sscanf(line, "mem_clients_normal:%d", &clients)
-		}
-		return all - clients
-	}
 	s.wantReserve(t, newOrder(t, "warm", 1), reserved)
-	before := used()
+	before := s.used(t)
+	wantEach := func(what string) {
+		t.Helper()
+		each := (s.used(t) - before) / (orders - 1)
+		t.Logf("%s order of one line takes %d bytes", what, each)
+		if each > 200 {
+			t.Errorf("%s order of one line takes %d bytes in Redis, want at most 200", what, each)
+		}
+	}
 	var batch []order.Order
 	for i := range orders - 1 {
 		batch = append(batch, newOrder(t, i, 1))
@@ -134,11 +148,51 @@ func TestAFinishedOrderLeavesLittleBehind(t *testing.T) {
 			t.Fatalf("%+v", o)
 		}
 	}
-	each := (used() - before) / (orders - 1)
-	t.Logf("an order of one line leaves %d bytes", each)
-	if each > 200 {
-		t.Errorf("an order of one line leaves %d bytes in Redis, want at most 200", each)
+	wantEach("an open or confirmed")
+	for _, o := range batch {
+		s.wantRelease(t, o, true, order.Released)
 	}
+	wantEach("a released")
+}
+
+// Hundreds of thousands of SKUs that nobody buys any more leave the memory as they found it.
+func TestColdSKUsFallBackOutOfMemory(t *testing.T) {
+	t.Parallel()
+	const skus = 100_000
+	s := newShop(t, testserver.Redis(t).Addr())
+	s.wantReserve(t, newOrder(t, "warm", 1), reserved)
+	before := s.used(t)
+	cfg := ttl
+	cfg.IdleTTL = 5 * time.Second
+	front := stock.New(&redis.UniversalOptions{Addrs: s.addrs, ReadTimeout: time.Minute}, s.shelves, cfg)
+	t.Cleanup(func() { _ = front.Close() })
+	for from := 0; from < skus; from += 10 * order.MaxLines {
+		var batch []order.Order
+		s.change(func(s *shelves) {
+			for i := range 10 {
+				var lines []order.Line
+				for j := range order.MaxLines {
+					sku := fmt.Sprint("cold-", from+i*order.MaxLines+j)
+					s.units[sku] = 5
+					lines = append(lines, order.Line{SKU: sku, Quantity: 6}) // sold out: a count alone is left
+				}
+				batch = append(batch, newOrder(t, from+i, 0, lines...))
+			}
+		})
+		for _, o := range front.Reserve(t.Context(), batch) {
+			if o.Failure != nil || o.Answer.Verdict != order.SoldOut {
+				t.Fatalf("%+v", o)
+			}
+		}
+	}
+	full := s.used(t)
+	eventually(t, "the cold counts expire", func() bool { return s.rdb.DBSize(t.Context()).Val() == 2 })
+	after := s.used(t)
+	t.Logf("%d bytes before, %d with %d SKUs, %d after", before, full, skus, after)
+	if full-before < 50*skus || after-before > (full-before)/10 {
+		t.Errorf("%d bytes before, %d at most, and still %d after", before, full, after)
+	}
+	s.wantCount(t, "mug", 9) // the hot one stayed
 }
 
 // Many cold SKUs fill Redis while the hot one stays hot.

@@ -15,11 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
 	"holdfast/internal/child"
+	"holdfast/internal/testserver"
 	"holdfast/order"
 )
 
@@ -80,7 +82,7 @@ func TestAPortInUseNamesThePortAndTheFlag(t *testing.T) {
 func TestAKilledStackLosesNothing(t *testing.T) {
 	t.Parallel()
 	const shoppers, units, kills = 150, 100, 3
-	v := newVictim(t)
+	v := newVictim(t, "", "")
 	v.start(t)
 	f := shop.New("http://" + v.api)
 	if err := f.SetStock(t.Context(), "drop", units); err != nil {
@@ -133,6 +135,51 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 	}
 }
 
+// TestTheProgramDiesAfterTheRedisDeduction stops the order database, so that an order gets as far as its reservation,
+// and kills everything that knows of it.
+func TestTheProgramDiesAfterTheRedisDeduction(t *testing.T) {
+	t.Parallel()
+	redisServer, database := testserver.Redis(t), testserver.MariaDB(t)
+	v := newVictim(t, redisServer.Addr(), database.DSN)
+	v.start(t)
+	f := shop.New("http://" + v.api)
+	if err := f.SetStock(t.Context(), "mug", 1); err != nil {
+		t.Fatal(err)
+	}
+	request := shop.Buy("c-1", "tok_ok", "mug", 1)
+	warm := shop.Buy("c-1", "tok_declined", "mug", 1) // the SKU is known and its count loaded
+	if answer, err := f.PlaceUntilDefinite(t.Context(), "warm", warm); err != nil || answer.Status != http.StatusPaymentRequired {
+		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
+	}
+	if err := database.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = f.Place(t.Context(), "k", request, 0) }() // nobody will answer
+	rdb := redis.NewClient(&redis.Options{Addr: redisServer.Addr()})
+	defer func() { _ = rdb.Close() }()
+	units := func() string { return rdb.HGet(t.Context(), "s:{mug}", "units").Val() }
+	deadline, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for units() != "0" {
+		if deadline.Err() != nil {
+			t.Fatalf("the unit was never deducted: %q are left", units())
+		}
+		pause(deadline, time.Millisecond)
+	}
+	v.kill()
+	if err := database.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	v.start(t)
+	answer, err := f.PlaceUntilDefinite(t.Context(), "k", request)
+	if err != nil || answer.Status != http.StatusCreated {
+		t.Errorf("answered %d %+v, %v", answer.Status, answer.Problem, err)
+	}
+	front := shopFront{nil, f}
+	front.quiet(t)
+	front.left(t, "mug", 0)
+}
+
 // victim is a stack in a process of its own.
 type victim struct {
 	proc *child.Process
@@ -141,7 +188,8 @@ type victim struct {
 	args []string
 }
 
-func newVictim(t *testing.T) *victim {
+// newVictim makes one on embedded servers, or on those that are given: Redis by its address, MySQL by its DSN.
+func newVictim(t *testing.T, redisAddr, dsn string) *victim {
 	t.Helper()
 	v := &victim{dir: t.TempDir()}
 	v.args = append(v.args, filepath.Join(v.dir, "data"))
@@ -152,6 +200,7 @@ func newVictim(t *testing.T) *victim {
 		}
 		v.args = append(v.args, addr)
 	}
+	v.args = append(v.args, redisAddr, dsn)
 	v.api = v.args[1]
 	t.Cleanup(v.kill)
 	return v
@@ -170,7 +219,7 @@ func (v *victim) start(t *testing.T) {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.CommandContext(context.Background(), self) // it is killed, or dies with this process
-	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join(v.args, ","))
+	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join(v.args, " "))
 	cmd.Stdout, cmd.Stderr = log, log
 	if v.proc, err = child.Start(cmd); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
@@ -62,7 +63,7 @@ func TestAFlashSaleOnRealServers(t *testing.T) {
 	f.sell(t, "drop", 50)
 	ctx, stop := context.WithCancel(t.Context())
 	wiped := make(chan int)
-	go func() { wiped <- wipe(ctx, server.Addr()) }()
+	go func() { wiped <- wipe(ctx, server.Addr(), pauseBetweenWipes) }()
 	confirmed, soldOut := f.rush(t, 150, "drop")
 	stop()
 	if times := <-wiped; times == 0 {
@@ -76,14 +77,14 @@ func TestAFlashSaleOnRealServers(t *testing.T) {
 }
 
 // wipe flushes Redis until the context ends, and counts how often.
-func wipe(ctx context.Context, addr string) (times int) {
+func wipe(ctx context.Context, addr string, every time.Duration) (times int) {
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
 	defer func() { _ = rdb.Close() }()
 	for ctx.Err() == nil {
 		if rdb.FlushAll(ctx).Err() == nil {
 			times++
 		}
-		pause(ctx, pauseBetweenWipes)
+		pause(ctx, every)
 	}
 	return times
 }

@@ -163,10 +163,10 @@ func TestMain(m *testing.M) {
 }
 
 // beStack runs a stack until the process is killed. The addresses are those of data, API, Temporal,
-// Web UI and gateway, separated by commas.
+// Web UI and gateway, of Redis and of MySQL if they are real ones, separated by blanks.
 func beStack(addresses string) int {
-	a := strings.Split(addresses, ",")
-	_, err := stack.Start(context.Background(), stack.Config{Data: a[0], API: a[1], Temporal: a[2], UI: a[3], Gateway: a[4]})
+	a := strings.Split(addresses, " ")
+	_, err := stack.Start(context.Background(), stack.Config{Data: a[0], API: a[1], Temporal: a[2], UI: a[3], Gateway: a[4], Redis: a[5], MySQL: a[6]})
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
