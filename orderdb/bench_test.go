@@ -13,7 +13,7 @@ import (
 // BenchmarkOpenAndCommit carries orders of one hot SKU through the straight path. One batch of one at a
 // time is what a single shopper meets; batches side by side are what a flash sale makes.
 func BenchmarkOpenAndCommit(b *testing.B) {
-	for name, empty := range map[string]func(testing.TB) *database{"sqlite": emptySQLite, "mariadb": emptyMariaDB} {
+	for name, empty := range engines {
 		for _, size := range []int{1, 200} {
 			for _, lanes := range []int{1, 16} {
 				b.Run(fmt.Sprintf("%s/batch=%d/lanes=%d", name, size, lanes), func(b *testing.B) {

@@ -109,7 +109,7 @@ func TestAConnectionCutAtAnyStatement(t *testing.T) {
 		"when COMMIT took effect twice": {commit, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onMariaDB(t, func(t *testing.T, db *database) {
+			onEachServer(t, func(t *testing.T, db *database) {
 				db.stocked(t, "mug", 10)
 				took := c.statement == commit && c.answered
 				want := func(row order.Row) order.Row { row.Changed = !took; return row }
@@ -147,7 +147,7 @@ func TestAConnectionCutAtAnyStatement(t *testing.T) {
 }
 
 func TestAServerThatCutsEveryTimeIsUnknown(t *testing.T) {
-	onMariaDB(t, func(t *testing.T, db *database) {
+	onEachServer(t, func(t *testing.T, db *database) {
 		db.stocked(t, "mug", 10)
 		o := newOrder(t, 1, 3)
 		through, _ := db.behindCutter(t, commit, false, false, 1000)

@@ -20,7 +20,7 @@ import (
 func onEachEmpty(t *testing.T, situation func(t *testing.T, db *database)) {
 	t.Helper()
 	t.Parallel()
-	for name, empty := range map[string]func(testing.TB) *database{"sqlite": emptySQLite, "mariadb": emptyMariaDB} {
+	for name, empty := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			situation(t, empty(t))
@@ -100,19 +100,19 @@ func TestANewerSchemaIsTheWrongOne(t *testing.T) {
 
 // MySQL limits the name of a lock to 64 characters, which is also how long a database's name may be.
 func TestADatabaseMayHaveALongName(t *testing.T) {
-	t.Parallel()
-	db := emptyMariaDB(t)
-	name := "holdfast_" + strings.Repeat("x", 55)
-	db.exec(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() {
-		if _, err := db.Pool().ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
+	onEachServer(t, func(t *testing.T, db *database) {
+		name := "holdfast_" + strings.Repeat("x", 55)
+		db.exec(t, "CREATE DATABASE "+name)
+		t.Cleanup(func() {
+			if _, err := db.Pool().ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
+				t.Error(err)
+			}
+		})
+		long := db.again(t, func(cfg *mysql.Config) { cfg.DBName = name })
+		if _, _, err := long.Migrate(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-	long := db.again(t, func(cfg *mysql.Config) { cfg.DBName = name })
-	if _, _, err := long.Migrate(t.Context()); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestASQLiteFileMayHaveAnyName(t *testing.T) {

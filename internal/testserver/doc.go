@@ -1,9 +1,9 @@
-// Package testserver runs real Redis and MariaDB servers as child processes, on free loopback ports
+// Package testserver runs real Redis, MariaDB and MySQL servers as child processes, on free loopback ports
 // and in directories of their own, so that tests can kill, freeze and restart what production depends on.
 //
-// No server outlives the process that started it, even if that process is killed. Tests use Redis, MariaDB
-// and MariaDBDatabase, which skip the test if the program is not installed; commands use StartRedis and
-// StartMariaDB.
+// No server outlives the process that started it, even if that process is killed. Tests use Redis, MariaDB, MySQL,
+// MariaDBDatabase and MySQLDatabase, which skip the test if the program is not installed; commands use StartRedis,
+// StartMariaDB and StartMySQL.
 //
 // Tests of any package may import it, and devstack's bench and chaos commands. The product may not.
 package testserver

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// readyTimeout bounds a start. A start takes well under a second; the rest is for machines that compile
+	// readyTimeout bounds a start. A start takes about a second; the rest is for machines that compile
 	// something large at the same time.
 	readyTimeout = 60 * time.Second
 	// readyInterval is short because every test that needs a server waits for it.
@@ -180,13 +180,17 @@ func (s *Server) logTail() string {
 	return string(b[max(0, len(b)-tail):])
 }
 
-// lookUp finds a program in PATH or where distributions put daemons, which is often not in a user's PATH.
-// The error is ErrNotFound.
+// lookUp finds a program in PATH or where distributions put daemons. The error is ErrNotFound.
 func lookUp(program string) (string, error) {
-	for _, name := range []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program} {
+	for _, name := range places(program) {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
 	return "", fmt.Errorf("%s %w", program, ErrNotFound)
+}
+
+// places are where a program may be: the directories of daemons are often not in a user's PATH.
+func places(program string) []string {
+	return []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program}
 }

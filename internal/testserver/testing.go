@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Database is a MariaDB server with one empty database in it.
+// Database is a MariaDB or MySQL server with one empty database in it.
 type Database struct {
 	*Server
 	// DSN selects the database, see the function DSN.
@@ -33,7 +33,18 @@ func Redis(tb testing.TB, args ...string) *Server {
 // test is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1.
 func MariaDB(tb testing.TB) *Database {
 	tb.Helper()
-	s, err := StartMariaDB(tb.Context(), tb.TempDir())
+	return ownDatabase(tb, StartMariaDB)
+}
+
+// MySQL is MariaDB for a mysqld, see StartMySQL.
+func MySQL(tb testing.TB) *Database {
+	tb.Helper()
+	return ownDatabase(tb, StartMySQL)
+}
+
+func ownDatabase(tb testing.TB, start startFunc) *Database {
+	tb.Helper()
+	s, err := start(tb.Context(), tb.TempDir())
 	require(tb, err)
 	killAtEnd(tb, s)
 	name, err := createDatabase(tb.Context(), s.Addr())
@@ -46,40 +57,61 @@ func MariaDB(tb testing.TB) *Database {
 // is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1. Packages that use it have Main as their TestMain.
 func MariaDBDatabase(tb testing.TB) (dsn string) {
 	tb.Helper()
-	s, err := shared.start()
-	require(tb, err)
-	name, err := createDatabase(tb.Context(), s.Addr())
-	require(tb, err)
-	tb.Cleanup(func() {
-		// The test's own context has ended.
-		if err := dropDatabase(context.Background(), s.Addr(), name); err != nil {
-			tb.Errorf("%v (is a transaction still open?)", err)
-		}
-	})
-	return DSN(s.Addr(), name)
+	return sharedMariaDB.database(tb)
 }
 
-// Main runs a package's tests, then ends the shared server and removes its files:
+// MySQLDatabase is MariaDBDatabase on a mysqld, see StartMySQL.
+func MySQLDatabase(tb testing.TB) (dsn string) {
+	tb.Helper()
+	return sharedMySQL.database(tb)
+}
+
+// Main runs a package's tests, then ends the shared servers and removes their files:
 //
 //	func TestMain(m *testing.M) { testserver.Main(m) }
 //
-// Without it the server dies with the process all the same, but its files stay until the next process that starts
+// Without it the servers die with the process all the same, but their files stay until the next process that starts
 // a shared server.
 func Main(m *testing.M) {
 	m.Run() // the testing package exits with its result once TestMain returns
-	shared.stop()
+	sharedMariaDB.stop()
+	sharedMySQL.stop()
 }
 
-// shared is the mariadbd of this test process: one per test would spend most of its time on starting, and
+// The database servers of this test process: one per test would spend most of its time on starting, and
 // tests have no other common owner than the process.
-var shared sharedServer
+var (
+	sharedMariaDB = sharedServer{launch: StartMariaDB}
+	sharedMySQL   = sharedServer{launch: StartMySQL}
+)
+
+// startFunc is StartMariaDB or StartMySQL.
+type startFunc func(ctx context.Context, dir string, args ...string) (*Server, error)
 
 type sharedServer struct {
+	launch startFunc
+
 	mu      sync.Mutex
 	tried   bool
 	server  *Server // nil if it could not be started
 	err     error
 	scratch *scratch // nil if it could not be claimed
+}
+
+// database creates a database for the test and drops it when the test ends.
+func (s *sharedServer) database(tb testing.TB) (dsn string) {
+	tb.Helper()
+	server, err := s.start()
+	require(tb, err)
+	name, err := createDatabase(tb.Context(), server.Addr())
+	require(tb, err)
+	tb.Cleanup(func() {
+		// The test's own context has ended.
+		if err := dropDatabase(context.Background(), server.Addr(), name); err != nil {
+			tb.Errorf("%v (is a transaction still open?)", err)
+		}
+	})
+	return DSN(server.Addr(), name)
 }
 
 // start answers every call with the result of the first.
@@ -94,7 +126,7 @@ func (s *sharedServer) start() (*Server, error) {
 		return nil, s.err
 	}
 	// It serves many tests, so the context of the one that came first must not end it.
-	s.server, s.err = StartMariaDB(context.Background(), s.scratch.dir)
+	s.server, s.err = s.launch(context.Background(), s.scratch.dir)
 	return s.server, s.err
 }
 

@@ -20,14 +20,27 @@ import (
 	"time"
 )
 
-// orphanDir has the test binary act as a parent that waits to be killed, see TestServersDieWithAKilledParent.
-const orphanDir = "HOLDFAST_TESTSERVER_ORPHAN_DIR"
+// orphanDir and orphanServer have the test binary act as a parent that waits to be killed, see
+// TestServersDieWithAKilledParent.
+const (
+	orphanDir    = "HOLDFAST_TESTSERVER_ORPHAN_DIR"
+	orphanServer = "HOLDFAST_TESTSERVER_ORPHAN_SERVER"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(orphanDir); dir != "" {
-		beKilledParent(dir)
+		beKilledParent(dir, servers[os.Getenv(orphanServer)])
 	}
 	Main(m)
+}
+
+var servers = map[string]startFunc{"redis": StartRedis, "mariadb": StartMariaDB, "mysql": StartMySQL}
+
+// onEachDatabase runs the situation on every database server.
+func onEachDatabase(t *testing.T, situation func(t *testing.T, own func(testing.TB) *Database, database func(testing.TB) string)) {
+	t.Helper()
+	t.Run("mariadb", func(t *testing.T) { situation(t, MariaDB, MariaDBDatabase) })
+	t.Run("mysql", func(t *testing.T) { situation(t, MySQL, MySQLDatabase) })
 }
 
 func TestRedisAnswersOnItsOwnPortAfterKillAndRestart(t *testing.T) {
@@ -123,12 +136,16 @@ func TestStopAndKillEndAPausedServer(t *testing.T) {
 }
 
 func TestCleanupLeavesNoProcess(t *testing.T) {
-	var pids []int
-	t.Run("servers", func(t *testing.T) {
-		pids = append(pids, Redis(t).Pid(), MariaDB(t).Pid())
-	})
-	for _, pid := range pids {
-		wantGone(t, pid)
+	for name, server := range map[string]func(*testing.T) *Server{
+		"redis":   func(t *testing.T) *Server { return Redis(t) },
+		"mariadb": func(t *testing.T) *Server { return MariaDB(t).Server },
+		"mysql":   func(t *testing.T) *Server { return MySQL(t).Server },
+	} {
+		var pid int
+		t.Run(name, func(t *testing.T) { pid = server(t).Pid() })
+		if pid != 0 {
+			wantGone(t, pid)
+		}
 	}
 }
 
@@ -137,136 +154,180 @@ func TestServersDieWithAKilledParent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has a parent-death signal")
 	}
-	Redis(t)           // skips
-	MariaDBDatabase(t) // skips
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	parent := exec.CommandContext(t.Context(), self)
-	parent.Env = append(os.Environ(), orphanDir+"="+t.TempDir())
-	parent.Stderr = os.Stderr
-	out, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	for name := range servers {
+		t.Run(name, func(t *testing.T) {
+			parent := exec.CommandContext(t.Context(), self)
+			parent.Env = append(os.Environ(), orphanDir+"="+t.TempDir(), orphanServer+"="+name)
+			parent.Stderr = os.Stderr
+			out, err := parent.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := parent.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var pid int
+			_, scanErr := fmt.Fscan(out, &pid)
+			if err := parent.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = parent.Wait() // it was killed
+			if scanErr != nil {
+				t.Fatalf("read the process id: %v", scanErr)
+			}
+			if pid == 0 {
+				require(t, fmt.Errorf("%s %w", name, ErrNotFound))
+			}
+			wantGone(t, pid)
+		})
 	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var redis, mariadb int
-	_, scanErr := fmt.Fscan(out, &redis, &mariadb)
-	if err := parent.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = parent.Wait() // it was killed
-	if scanErr != nil {
-		t.Fatalf("read the process ids: %v", scanErr)
-	}
-	wantGone(t, redis)
-	wantGone(t, mariadb)
 }
 
-// beKilledParent starts servers, prints their process ids and waits for the end.
-func beKilledParent(dir string) {
+// beKilledParent starts a server, prints its process id, or 0 if it is not installed, and waits for the end.
+func beKilledParent(dir string, start startFunc) {
 	runtime.LockOSThread() // keeps the main thread, which cannot end, from being the one below
-	var redis, mariadb *Server
+	var s *Server
 	done := make(chan error)
 	go func() {
-		// Never unlocked: the thread ends with this goroutine, and the servers must not end with the thread.
+		// Never unlocked: the thread ends with this goroutine, and the server must not end with the thread.
 		runtime.LockOSThread()
-		var err1, err2 error
-		redis, err1 = StartRedis(context.Background(), dir)
-		mariadb, err2 = StartMariaDB(context.Background(), dir)
-		done <- errors.Join(err1, err2)
+		var err error
+		s, err = start(context.Background(), dir)
+		done <- err
 	}()
-	if err := <-done; err != nil {
+	err := <-done
+	switch {
+	case errors.Is(err, ErrNotFound):
+		fmt.Println(0)
+		select {}
+	case err != nil:
 		panic(err)
 	}
-	for _, s := range []*Server{redis, mariadb} {
-		select {
-		case <-s.current().Done():
-			panic(s.name + " ended with a thread of its parent")
-		case <-time.After(200 * time.Millisecond): // there is no telling when a thread has ended
-		}
+	select {
+	case <-s.current().Done():
+		panic(s.name + " ended with a thread of its parent")
+	case <-time.After(200 * time.Millisecond): // there is no telling when a thread has ended
 	}
-	fmt.Println(redis.Pid(), mariadb.Pid())
+	fmt.Println(s.Pid())
 	select {}
 }
 
-func TestMariaDBKeepsCommittedRowsThroughKillAndRestart(t *testing.T) {
-	s := MariaDB(t)
-	db := open(t, s.DSN)
-	mustExec(t, db, "CREATE TABLE stock (sku VARCHAR(20) PRIMARY KEY, on_hand INT NOT NULL) ENGINE=InnoDB")
-	mustExec(t, db, "INSERT INTO stock VALUES ('lamp', 7)")
-	addr := s.Addr()
+func TestADatabaseKeepsCommittedRowsThroughKillAndRestart(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, own func(testing.TB) *Database, _ func(testing.TB) string) {
+		s := own(t)
+		db := open(t, s.DSN)
+		mustExec(t, db, "CREATE TABLE stock (sku VARCHAR(20) PRIMARY KEY, on_hand INT NOT NULL) ENGINE=InnoDB")
+		mustExec(t, db, "INSERT INTO stock VALUES ('lamp', 7)")
+		addr := s.Addr()
 
-	s.Kill()
-	restart(t, s.Server)
-	if s.Addr() != addr {
-		t.Errorf("restarted on %s, want %s", s.Addr(), addr)
-	}
-	var onHand int
-	if err := open(t, s.DSN).QueryRowContext(t.Context(), "SELECT on_hand FROM stock").Scan(&onHand); err != nil {
-		t.Fatal(err)
-	}
-	if onHand != 7 {
-		t.Errorf("on hand is %d after the kill, want 7", onHand)
-	}
+		s.Kill()
+		restart(t, s.Server)
+		if s.Addr() != addr {
+			t.Errorf("restarted on %s, want %s", s.Addr(), addr)
+		}
+		var onHand int
+		if err := open(t, s.DSN).QueryRowContext(t.Context(), "SELECT on_hand FROM stock").Scan(&onHand); err != nil {
+			t.Fatal(err)
+		}
+		if onHand != 7 {
+			t.Errorf("on hand is %d after the kill, want 7", onHand)
+		}
 
-	s.Stop()
-	if s.Pid() != 0 {
-		t.Error("runs after Stop")
-	}
+		s.Stop()
+		if s.Pid() != 0 {
+			t.Error("runs after Stop")
+		}
+	})
 }
 
-func TestMariaDBFlushesAtCommit(t *testing.T) {
-	var level string
-	db := open(t, MariaDBDatabase(t))
-	if err := db.QueryRowContext(t.Context(), "SELECT @@innodb_flush_log_at_trx_commit").Scan(&level); err != nil {
-		t.Fatal(err)
-	}
-	if level != "1" {
-		t.Errorf("innodb_flush_log_at_trx_commit is %s, want 1", level)
-	}
+func TestAPausedDatabaseAnswersWhenItIsResumed(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, own func(testing.TB) *Database, _ func(testing.TB) string) {
+		s := own(t)
+		db := open(t, s.DSN)
+		mustExec(t, db, "DO 1") // connects
+		if err := s.Pause(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := db.ExecContext(ctx, "DO 1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a paused server: error %v, want a time-out", err)
+		}
+		if err := s.Resume(); err != nil {
+			t.Fatal(err)
+		}
+		mustExec(t, db, "DO 1")
+	})
+}
+
+func TestADatabaseFlushesAtCommit(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, _ func(testing.TB) *Database, database func(testing.TB) string) {
+		var level string
+		db := open(t, database(t))
+		if err := db.QueryRowContext(t.Context(), "SELECT @@innodb_flush_log_at_trx_commit").Scan(&level); err != nil {
+			t.Fatal(err)
+		}
+		if level != "1" {
+			t.Errorf("innodb_flush_log_at_trx_commit is %s, want 1", level)
+		}
+	})
+}
+
+func TestTheDatabaseIsTheOneAskedFor(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, _ func(testing.TB) *Database, database func(testing.TB) string) {
+		var version string
+		if err := open(t, database(t)).QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version); err != nil {
+			t.Fatal(err)
+		}
+		if is, want := strings.Contains(version, "MariaDB"), strings.HasSuffix(t.Name(), "/mariadb"); is != want {
+			t.Errorf("it is version %s", version)
+		}
+	})
 }
 
 func TestDatabasesAreSeparateAndDropped(t *testing.T) {
-	var name string
-	t.Run("a test", func(t *testing.T) {
-		one, two := open(t, MariaDBDatabase(t)), open(t, MariaDBDatabase(t))
-		mustExec(t, one, "CREATE TABLE t (at DATETIME(6) NOT NULL)")
-		mustExec(t, two, "CREATE TABLE t (at DATETIME(6) NOT NULL)")
-		at := time.Date(2026, 11, 22, 23, 59, 59, 123456000, time.UTC)
-		if _, err := one.ExecContext(t.Context(), "INSERT INTO t VALUES (?)", at); err != nil {
+	onEachDatabase(t, func(t *testing.T, _ func(testing.TB) *Database, database func(testing.TB) string) {
+		var name string
+		t.Run("a test", func(t *testing.T) {
+			one, two := open(t, database(t)), open(t, database(t))
+			mustExec(t, one, "CREATE TABLE t (at DATETIME(6) NOT NULL)")
+			mustExec(t, two, "CREATE TABLE t (at DATETIME(6) NOT NULL)")
+			at := time.Date(2026, 11, 22, 23, 59, 59, 123456000, time.UTC)
+			if _, err := one.ExecContext(t.Context(), "INSERT INTO t VALUES (?)", at); err != nil {
+				t.Fatal(err)
+			}
+			var got time.Time
+			if err := one.QueryRowContext(t.Context(), "SELECT at FROM t").Scan(&got); err != nil {
+				t.Fatal(err)
+			}
+			if !got.Equal(at) {
+				t.Errorf("read %v, want %v", got, at)
+			}
+			if err := two.QueryRowContext(t.Context(), "SELECT at FROM t").Scan(&got); !errors.Is(err, sql.ErrNoRows) {
+				t.Errorf("a row of one database in the other: %v", err)
+			}
+			if err := one.QueryRowContext(t.Context(), "SELECT DATABASE()").Scan(&name); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if t.Failed() || name == "" {
+			return
+		}
+		var n int
+		db := open(t, database(t))
+		err := db.QueryRowContext(t.Context(),
+			"SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = ?", name).Scan(&n)
+		if err != nil {
 			t.Fatal(err)
 		}
-		var got time.Time
-		if err := one.QueryRowContext(t.Context(), "SELECT at FROM t").Scan(&got); err != nil {
-			t.Fatal(err)
-		}
-		if !got.Equal(at) {
-			t.Errorf("read %v, want %v", got, at)
-		}
-		if err := two.QueryRowContext(t.Context(), "SELECT at FROM t").Scan(&got); !errors.Is(err, sql.ErrNoRows) {
-			t.Errorf("a row of one database in the other: %v", err)
-		}
-		if err := one.QueryRowContext(t.Context(), "SELECT DATABASE()").Scan(&name); err != nil {
-			t.Fatal(err)
+		if n != 0 {
+			t.Errorf("database %s is still there", name)
 		}
 	})
-	if t.Failed() || name == "" {
-		return
-	}
-	var n int
-	db := open(t, MariaDBDatabase(t))
-	err := db.QueryRowContext(t.Context(),
-		"SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = ?", name).Scan(&n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n != 0 {
-		t.Errorf("database %s is still there", name)
-	}
 }
 
 func TestAMissingProgramSkipsOrFailsAsDemanded(t *testing.T) {
@@ -338,9 +399,51 @@ func TestAnotherServerOnThePortIsNotReady(t *testing.T) {
 	if err := redisReady(t.Context(), s.Addr(), s.Pid()+1); err == nil {
 		t.Error("accepted another redis-server")
 	}
-	db := MariaDB(t)
-	if err := mariadbReady(t.Context(), db.Addr(), t.TempDir()); err == nil {
-		t.Error("accepted another mariadbd")
+	onEachDatabase(t, func(t *testing.T, own func(testing.TB) *Database, _ func(testing.TB) string) {
+		if err := daemonReady(t.Context(), own(t).Addr(), t.TempDir()); err == nil {
+			t.Error("accepted another server")
+		}
+	})
+}
+
+func TestMariaDBsMysqldIsNotTakenForMySQLs(t *testing.T) {
+	install := func(dir, version string) string {
+		path := filepath.Join(dir, "mysqld")
+		script := "#!/bin/sh\necho 'mysqld  Ver " + version + " for Linux on x86_64'\n"
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte(script), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	path := install(dir, "8.4.5")
+	if bin, version, err := lookUpMySQL(t.Context()); bin != path || version != "8.4.5" || err != nil {
+		t.Errorf("found %s, version %s, %v, want %s", bin, version, err, path)
+	}
+	install(dir, "10.11.19-MariaDB-0+deb12u1")
+	if bin, _, err := lookUpMySQL(t.Context()); bin == path || err != nil && !errors.Is(err, ErrNotFound) {
+		t.Errorf("found %s, %v", bin, err)
+	}
+}
+
+func TestADirectoryCutShortIsNotTakenForWhole(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	create := func(_ context.Context, partial string) error { return os.Mkdir(partial, 0o700) }
+	cut := func(ctx context.Context, partial string) error {
+		return errors.Join(create(ctx, partial), errors.New("disk full"))
+	}
+	if err := complete(t.Context(), dir, cut); err == nil {
+		t.Error("no error")
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("a directory cut short: error %v, want none there", err)
+	}
+	if err := complete(t.Context(), dir, create); err != nil {
+		t.Error(err)
+	}
+	if err := complete(t.Context(), dir, cut); err != nil {
+		t.Errorf("one that is whole was made again: %v", err)
 	}
 }
 
