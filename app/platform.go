@@ -66,7 +66,11 @@ func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
 	if err := p.openOrders(ctx); err != nil {
 		return nil, err
 	}
-	p.stock = stock.New(redisOptions(p.cfg), p.orders, stock.Config{
+	counts, err := p.openDB(countsConns)
+	if err != nil {
+		return nil, err
+	}
+	p.stock = stock.New(redisOptions(p.cfg), counts, stock.Config{
 		ReservationTTL: p.cfg.ReservationTTL, IdleTTL: p.cfg.StockIdleTTL, Registerer: p.registry,
 	})
 	p.closers = append(p.closers, p.stock.Close)
@@ -83,20 +87,30 @@ func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
 }
 
 func (p *platform) openOrders(ctx context.Context) (err error) {
-	if p.cfg.SQLitePath != "" {
-		p.orders, err = orderdb.OpenSQLite(p.cfg.SQLitePath)
-	} else {
-		p.orders, err = orderdb.OpenMySQL(p.cfg.MySQLDSN, p.cfg.MySQLConns)
-	}
-	if err != nil {
+	if p.orders, err = p.openDB(p.cfg.MySQLConns); err != nil {
 		return err
 	}
-	p.closers = append(p.closers, p.orders.Disconnect)
 	if err := p.orders.CheckVersion(ctx); err != nil {
 		return err
 	}
 	p.registry.MustRegister(collectors.NewDBStatsCollector(p.orders.Pool(), "orders"))
 	return nil
+}
+
+// countsConns are the connections of a program that the stock front reads rows through: a count that is not loaded must
+// not queue behind the orders that wait for it.
+const countsConns = 2
+
+func (p *platform) openDB(conns int) (db *orderdb.DB, err error) {
+	if p.cfg.SQLitePath != "" {
+		db, err = orderdb.OpenSQLite(p.cfg.SQLitePath)
+	} else {
+		db, err = orderdb.OpenMySQL(p.cfg.MySQLDSN, conns)
+	}
+	if err == nil {
+		p.closers = append(p.closers, db.Disconnect)
+	}
+	return db, err
 }
 
 // warnOfMemoryPolicy says at the start what would only be felt when Redis is full. A Redis that does not answer is

@@ -176,7 +176,9 @@ func (f *Front) claimAll(ctx context.Context, claims []claim) error {
 		for i, reply := range replies {
 			open[i].answer, open[i].err = reply.text, reply.err
 		}
-		open = f.load(ctx, notLoaded(open))
+		if open, err = f.load(ctx, notLoaded(open)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package stock
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -68,10 +69,11 @@ func (l *flights) land(skus, unknown []string, err error) {
 }
 
 // load sees to it that the SKUs of the claims are loaded, by this caller or another, and returns the
-// claims to run again. Those of unknown SKUs get that answer, and those that could not be loaded the error.
-func (f *Front) load(ctx context.Context, cold []*claim) []*claim {
+// claims to run again. Those of unknown SKUs get that answer, and those that could not be loaded the error. Its own
+// error is errAway.
+func (f *Front) load(ctx context.Context, cold []*claim) ([]*claim, error) {
 	if len(cold) == 0 {
-		return nil
+		return nil, nil
 	}
 	joined, mine := f.loads.join(skusOf(cold))
 	if len(mine) > 0 {
@@ -83,20 +85,27 @@ func (f *Front) load(ctx context.Context, cold []*claim) []*claim {
 			f.loads.land(mine, unknown, err)
 		})
 	}
-	return slices.DeleteFunc(cold, func(c *claim) bool {
+	again := cold[:0]
+	for _, c := range cold {
 		flight := joined[c.sku]
 		select {
 		case <-ctx.Done():
 			c.err = order.Failf(order.Transient, "stock is being loaded: %w", ctx.Err())
-			return true
+			continue
 		case <-flight.done:
 		}
-		if flight.unknown {
+		switch {
+		case errors.Is(flight.err, errAway):
+			return nil, errAway
+		case flight.err != nil:
+			c.err = flight.err
+		case flight.unknown:
 			c.answer = answerUnknownSKU
+		default:
+			again = append(again, c)
 		}
-		c.err = flight.err
-		return flight.unknown || flight.err != nil
-	})
+	}
+	return again, nil
 }
 
 func skusOf(claims []*claim) []string {
