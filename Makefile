@@ -1,9 +1,9 @@
-# Everything that people and CI run. It needs Go, make and sh; "make test" also wants redis-server and mariadbd, and
+# Everything that people and CI run. It needs Go, make and sh; "make test" also wants redis-server, mariadbd and mysqld, and
 # says what it did not run without them.
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help build demo dev test lint histories fmt clean programs devstack tools
+.PHONY: help build demo dev test lint histories strategies fmt clean programs devstack tools
 
 # Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
 TESTFLAGS =
@@ -21,6 +21,7 @@ help:
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
 	@echo 'make histories  record the workflow histories that replay tests read'
+	@echo 'make strategies compare ways to hold stock on real MariaDB and MySQL; takes minutes'
 	@echo 'make fmt        format the code'
 	@echo 'make clean      remove what was built; .holdfast/ stays'
 
@@ -44,6 +45,11 @@ dev: build
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories
+
+strategies:
+	@mkdir -p bin
+	@$(NOCGO) $(PROGRESS) go build -v -o bin/strategies ./scripts/strategies
+	@bin/strategies
 
 # What does not compile is left to the tests to report, with everything else.
 test:
