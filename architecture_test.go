@@ -63,6 +63,11 @@ var onlyImports = []struct {
 		[]string{"github.com/prometheus", "go.opentelemetry.io/otel", "go.temporal.io/sdk"},
 		"each package owns its own series, so the registry knows none of them",
 	},
+	{
+		"holdfast/reconcile",
+		[]string{"holdfast/order", "holdfast/orderdb", "golang.org/x/sync"},
+		"what to heal and to re-drive does not depend on how Redis is asked, or what carries an order",
+	},
 	{"holdfast/config", []string{"github.com/caarlos0/env"}, "configuration is read, not acted on"},
 }
 
@@ -81,7 +86,8 @@ var mayImport = []struct {
 	{"holdfast/payment/sandbox", []string{"holdfast/payment/sandbox"}, "the product never links a simulator"},
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
-	{"holdfast/internal/testserver", nil, "only tests start servers"},
+	{"holdfast/reconcile", []string{"holdfast/app"}, "activities know it as a port"},
+	{"holdfast/internal/testserver", []string{"holdfast/scripts/strategies"}, "only tests and measurements start servers"},
 }
 
 // implementsPorts are the packages behind the ports of package activities.

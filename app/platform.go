@@ -117,7 +117,7 @@ func (p *platform) openDB(conns int) (db *orderdb.DB, err error) {
 // noticed elsewhere.
 func (p *platform) warnOfMemoryPolicy(ctx context.Context) {
 	if warning, err := p.stock.MemoryPolicyWarning(ctx); err == nil && warning != "" {
-		p.log.WarnContext(ctx, "Redis is set up in a way that will cost speed: "+warning)
+		p.log.WarnContext(ctx, "Redis is set up in a way that will cost speed", "warning", warning)
 	}
 }
 

@@ -11,15 +11,17 @@ import (
 
 	"holdfast/activities"
 	"holdfast/metrics"
+	"holdfast/reconcile"
 	"holdfast/workflows"
 )
 
 // Worker carries orders: it runs the workflows and their steps, and serves its health and metrics.
 type Worker struct {
 	*platform
-	worker  worker.Worker
-	server  *server
-	started bool
+	worker        worker.Worker
+	server        *server
+	started       bool
+	stopSchedules func()
 }
 
 // NewWorker connects a worker; Start sets it to work. After an error there is nothing to stop.
@@ -41,6 +43,13 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 		DirectOpens: activities.NewDirectOpens(p.cfg.DirectOpens),
 	}
 	steps.Register(w.worker)
+	reconciliation := &activities.Reconciliation{
+		Reconciler: reconcile.New(reconcile.Config{
+			Orders: p.orders, Front: p.stock, Carrier: carrier{p.temporal, p.cfg.TaskQueue}, Grace: p.cfg.ReconcileGrace,
+		}),
+		Metrics: activities.NewReconcileMetrics(p.registry),
+	}
+	reconciliation.Register(w.worker)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)
 	return w, nil
 }
@@ -54,6 +63,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		return fmt.Errorf("start polling %s: %w", w.cfg.TaskQueue, err)
 	}
 	w.started = true
+	w.stopSchedules = w.keepSchedules(ctx)
 	return nil
 }
 
@@ -61,6 +71,7 @@ func (w *Worker) Start(ctx context.Context) error {
 // everything.
 func (w *Worker) Stop(ctx context.Context) error {
 	if w.started {
+		w.stopSchedules()
 		w.worker.Stop()
 	}
 	return errors.Join(w.server.stop(ctx), w.close())

@@ -52,6 +52,12 @@ type Config struct {
 	// 24 h; the default leaves room for clocks and time-outs.
 	PaymentKeyMemory time.Duration `env:"HOLDFAST_PAYMENT_KEY_MEMORY" envDefault:"20h"`
 
+	// ReconcileEvery is how often the reconciliation runs by itself. 0 leaves it to people.
+	ReconcileEvery time.Duration `env:"HOLDFAST_RECONCILE_EVERY" envDefault:"5m"`
+	// ReconcileGrace is the age below which the reconciliation leaves an order alone. It is longer than an order needs
+	// on a system that is well; a shorter one costs a question to Temporal for each order in flight, and no more.
+	ReconcileGrace time.Duration `env:"HOLDFAST_RECONCILE_GRACE" envDefault:"1m"`
+
 	// ShutdownTimeout is how long work under way may take to end when the program is stopped.
 	ShutdownTimeout time.Duration `env:"HOLDFAST_SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	// LogLevel is DEBUG, INFO, WARN or ERROR.
@@ -103,6 +109,10 @@ func (c Config) Validate() error {
 	duration("HOLDFAST_STOCK_IDLE_TTL", c.StockIdleTTL)
 	duration("HOLDFAST_PAYMENT_TIMEOUT", c.PaymentTimeout)
 	duration("HOLDFAST_PAYMENT_KEY_MEMORY", c.PaymentKeyMemory)
+	duration("HOLDFAST_RECONCILE_GRACE", c.ReconcileGrace)
+	// Temporal's schedules count in whole seconds.
+	check(c.ReconcileEvery == 0 || c.ReconcileEvery >= 10*time.Second && c.ReconcileEvery%time.Second == 0,
+		"HOLDFAST_RECONCILE_EVERY", "must be 0, or at least 10s in whole seconds")
 	check(c.ShutdownTimeout >= 0, "HOLDFAST_SHUTDOWN_TIMEOUT", "must not be negative")
 	if len(problems) == 0 {
 		return nil

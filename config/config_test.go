@@ -33,6 +33,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 		"HOLDFAST_MYSQL_DSN": "u@tcp(h)/d", "HOLDFAST_SQLITE_PATH": "orders.db",
 		"HOLDFAST_MYSQL_CONNS": "0", "HOLDFAST_API_ADDR": "8080", "HOLDFAST_PAYMENT_TIMEOUT": "1ms",
 		"HOLDFAST_TASK_QUEUE": "", "HOLDFAST_SHUTDOWN_TIMEOUT": "-1s",
+		"HOLDFAST_RECONCILE_EVERY": "9s", "HOLDFAST_RECONCILE_GRACE": "0",
 	})
 	if err == nil {
 		t.Fatal("a wrong configuration was accepted")
@@ -40,6 +41,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	for _, variable := range []string{
 		"HOLDFAST_MYSQL_DSN", "HOLDFAST_SQLITE_PATH", "HOLDFAST_MYSQL_CONNS", "HOLDFAST_REDIS_ADDRS", "HOLDFAST_PAYMENT_URL",
 		"HOLDFAST_API_ADDR", "HOLDFAST_PAYMENT_TIMEOUT", "HOLDFAST_SHUTDOWN_TIMEOUT",
+		"HOLDFAST_RECONCILE_EVERY", "HOLDFAST_RECONCILE_GRACE",
 	} {
 		if !strings.Contains(err.Error(), variable) {
 			t.Errorf("the error does not name %s: %v", variable, err)
@@ -55,5 +57,16 @@ func TestEveryUnparsableVariableIsNamedAtOnce(t *testing.T) {
 	_, err := config.LoadFrom(variables)
 	if err == nil || !strings.Contains(err.Error(), "MySQLConns") || !strings.Contains(err.Error(), "ReservationTTL") {
 		t.Errorf("want both fields named, got %v", err)
+	}
+}
+
+func TestTheReconciliationRunsOnAScheduleOrNot(t *testing.T) {
+	t.Parallel()
+	for value, fine := range map[string]bool{"0": true, "10s": true, "1h": true, "1500ms": false, "10500ms": false, "-10s": false} {
+		variables := complete()
+		variables["HOLDFAST_RECONCILE_EVERY"] = value
+		if _, err := config.LoadFrom(variables); (err == nil) != fine {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }

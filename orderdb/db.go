@@ -1,7 +1,7 @@
 // Package orderdb is the arbiter of every order and every unit: the tables of orders, lines, stock and
 // stock movements, and the guarded transitions between an order's statuses. MySQL and MariaDB are the
-// real thing; SQLite, for the embedded stack, runs behind the same code. Only app, the audit and
-// programs import it; activities know it as a port.
+// real thing; SQLite, for the embedded stack, runs behind the same code. Only app, the
+// audit, the reconciliation and programs import it; activities know it as a port.
 package orderdb
 
 import (

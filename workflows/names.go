@@ -39,6 +39,7 @@ func WorkflowID(id order.ID) string { return "order/" + string(id) }
 // Register makes every workflow known to a worker.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(PlaceOrder, workflow.RegisterOptions{Name: PlaceOrderName})
+	r.RegisterWorkflowWithOptions(ReconcileStock, workflow.RegisterOptions{Name: ReconcileStockName})
 }
 
 // PlaceOrderOptions are the options that start an order. Started again while it runs, Temporal gives

@@ -14,8 +14,12 @@ import (
 	"holdfast/workflows"
 )
 
-// recorded are the ways to end that must have a history. `make histories` records them again.
-var recorded = []string{"confirmed", "confirmed-after-lost-answers", "confirmed-after-a-slow-answer", "declined", "sold-out"}
+// recorded are the ways of an order to end, and the other workflows, that must have a history. `make histories`
+// records them again.
+var recorded = []string{
+	"confirmed", "confirmed-after-lost-answers", "confirmed-after-a-slow-answer", "declined", "sold-out",
+	"reconciled",
+}
 
 // TestRecordedHistoriesReplay shows that this build carries on every order that an earlier one began.
 func TestRecordedHistoriesReplay(t *testing.T) {

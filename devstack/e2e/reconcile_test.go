@@ -31,7 +31,7 @@ import (
 )
 
 // manySKUs is how many SKUs TestManySKUsAreReconciledInAShortHistory has, unless the environment says otherwise:
-// it takes a million as well, in a minute or two.
+// it takes a million as well, in some minutes.
 const (
 	manySKUs         = 100_000
 	manySKUsVariable = "HOLDFAST_E2E_SKUS"
@@ -91,12 +91,13 @@ func TestOrdersWhoseWorkflowWasTerminatedReachTheirEnd(t *testing.T) {
 		left <- struct{}{}
 	}
 	var terminated atomic.Int64
-	group, ctx := errgroup.WithContext(t.Context())
+	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	group, ctx := errgroup.WithContext(deadline)
 	for i := range orders {
 		customer, key := fmt.Sprintf("c-%d", i), fmt.Sprintf("k-%d", i)
 		group.Go(func() error {
-			_, err := f.Place(ctx, key, shop.Buy(customer, methods[i%len(methods)], "mug", 1), 0)
-			return err
+			return f.placeOnce(ctx, key, shop.Buy(customer, methods[i%len(methods)], "mug", 1))
 		})
 		group.Go(func() error {
 			pause(ctx, rand.N(300*time.Millisecond))
@@ -144,19 +145,25 @@ func TestOrdersWhoseWorkflowWasTerminatedReachTheirEnd(t *testing.T) {
 	f.wantEnds(t, orders, methods)
 }
 
-// wantEnds checks how each order ended, and that the units agree. One that was terminated before it had a row is
-// no order.
+// placeOnce repeats a request until the order is on record, and never after.
+func (f shopFront) placeOnce(ctx context.Context, key string, r shop.Request) error {
+	for ctx.Err() == nil {
+		answer, err := f.Place(ctx, key, r, 0)
+		if err != nil || answer.Status != http.StatusServiceUnavailable {
+			return err
+		}
+		pause(ctx, time.Second)
+	}
+	return ctx.Err()
+}
+
+// wantEnds checks how each order ended, and that the units agree.
 func (f shopFront) wantEnds(t *testing.T, orders int, methods []string) {
 	t.Helper()
 	ends := map[order.Status]int{}
 	for i := range orders {
 		id := order.NewID(fmt.Sprintf("c-%d", i), fmt.Sprintf("k-%d", i))
 		o, err := f.Get(t.Context(), id)
-		if err != nil && strings.Contains(err.Error(), "404") {
-			ends["no row"]++
-			f.wantCharges(t, id, 0)
-			continue
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +271,7 @@ func (f shopFront) metrics(t *testing.T) string {
 func TestAReconciliationInTheMiddleOfASaleDisturbsNothing(t *testing.T) {
 	t.Parallel()
 	f := reconciling(t)
-	f.sell(t, "drop", 200)
+	f.sell(t, "print", 100)
 	var over atomic.Bool
 	ended := make(chan error, 1)
 	go func() {
@@ -276,16 +283,16 @@ func TestAReconciliationInTheMiddleOfASaleDisturbsNothing(t *testing.T) {
 		}
 		ended <- nil
 	}()
-	confirmed, soldOut := f.rush(t, 600, "drop")
+	confirmed, soldOut := f.rush(t, 300, "print")
 	over.Store(true)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if confirmed != 200 || soldOut != 400 {
-		t.Errorf("%d confirmed and %d sold out, want 200 and 400", confirmed, soldOut)
+	if confirmed != 100 || soldOut != 200 {
+		t.Errorf("%d confirmed and %d sold out, want 100 and 200", confirmed, soldOut)
 	}
 	f.quiet(t)
-	f.left(t, "drop", 0)
+	f.left(t, "print", 0)
 }
 
 // TestTheScheduleFollowsTheConfiguration: the first worker's schedule re-drives an order by itself, two more that
@@ -399,7 +406,7 @@ func (f shopFront) fill(t *testing.T, skus int) {
 	defer func() { _ = db.Close() }()
 	const numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
 	_, err = db.ExecContext(t.Context(), numbers+"INSERT INTO stock (sku, on_hand, reserved, created_at)"+
-		" SELECT printf('sku-%07d', i), 10, 0, '2026-11-22 12:00:00+00:00' FROM n", skus)
+		" SELECT printf('sku-%07d', i), 10, 0, '2020-01-01 12:00:00+00:00' FROM n", skus)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +443,7 @@ func (f shopFront) leaveUncarried(t *testing.T, db *sql.DB, orders int) {
 		}
 		_, err = tx.ExecContext(t.Context(), "INSERT INTO orders (id, fingerprint, customer_id, currency, payment_method, total, status,"+
 			" held, workflow_id, created_at, updated_at) VALUES (?, ?, 'c-1', 'EUR', 'tok_ok', 5, 'REJECTED', 0, 'w',"+
-			" '2026-11-22 12:00:00+00:00', '2026-11-22 12:00:00+00:00')", o.ID, o.Fingerprint())
+			" '2020-01-01 12:00:00+00:00', '2020-01-01 12:00:00+00:00')", o.ID, o.Fingerprint())
 		if err == nil {
 			_, err = tx.ExecContext(t.Context(), "INSERT INTO order_lines (order_id, sku, quantity, unit_price) VALUES (?, 'sku-0000000', 1, 5)", o.ID)
 		}

@@ -180,13 +180,13 @@ func TestRedisIsWipedWhileOrdersAreDeclinedAndCancelled(t *testing.T) {
 func TestRedisIsKilledFiveTimesInASale(t *testing.T) {
 	t.Parallel()
 	s := newStorm(t)
-	s.rage(t, func(context.Context) error {
+	s.rage(t, func(ctx context.Context) error {
 		const kills = 5
 		for kill := range int64(kills) {
-			s.waitForAnswers(t, (kill+1)*stormShoppers/(kills+2))
+			s.waitForAnswers(ctx, (kill+1)*stormShoppers/(kills+2))
 			s.redis.Kill()
-			s.waitForAnswers(t, s.answered.Load()+20) // the sale goes on without it
-			if err := s.redis.Restart(t.Context()); err != nil {
+			s.waitForAnswers(ctx, s.answered.Load()+20) // the sale goes on without it
+			if err := s.redis.Restart(context.WithoutCancel(ctx)); err != nil {
 				return err
 			}
 		}
@@ -198,19 +198,18 @@ func TestRedisIsKilledFiveTimesInASale(t *testing.T) {
 func TestMariaDBIsKilledInASale(t *testing.T) {
 	t.Parallel()
 	s := newStorm(t)
-	s.rage(t, func(context.Context) error {
-		s.waitForAnswers(t, stormShoppers/4)
+	s.rage(t, func(ctx context.Context) error {
+		s.waitForAnswers(ctx, stormShoppers/4)
 		s.mariadb.Kill()
-		return s.mariadb.Restart(t.Context())
+		return s.mariadb.Restart(context.WithoutCancel(ctx))
 	})
 	s.wantAllSold(t)
 }
 
-// waitForAnswers waits until so many shoppers have their answers.
-func (s *storm) waitForAnswers(t *testing.T, n int64) {
-	t.Helper()
-	for s.answered.Load() < n && t.Context().Err() == nil {
-		pause(t.Context(), 10*time.Millisecond)
+// waitForAnswers waits until so many shoppers have their answers, or all.
+func (s *storm) waitForAnswers(ctx context.Context, n int64) {
+	for s.answered.Load() < n && ctx.Err() == nil {
+		pause(ctx, 10*time.Millisecond)
 	}
 }
 
@@ -220,7 +219,7 @@ func TestFiftyThousandSKUsCrowdASaleOutOfRedis(t *testing.T) {
 	const skus = 50_000
 	s := newStorm(t, "--maxmemory", "16mb", "--maxmemory-policy", "allkeys-lru")
 	s.stockMany(t, skus)
-	s.rage(t, func(context.Context) error { return s.buyMany(t, skus) })
+	s.rage(t, func(ctx context.Context) error { return s.buyMany(context.WithoutCancel(ctx), skus) })
 	s.wantAllSold(t)
 	rdb := redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
 	defer func() { _ = rdb.Close() }()
@@ -264,9 +263,8 @@ func (s *storm) stockMany(t *testing.T, skus int) {
 }
 
 // buyMany buys one unit of each of them, in orders as long as they may be.
-func (s *storm) buyMany(t *testing.T, skus int) error {
-	t.Helper()
-	orders, ctx := errgroup.WithContext(t.Context())
+func (s *storm) buyMany(ctx context.Context, skus int) error {
+	orders, ctx := errgroup.WithContext(ctx)
 	orders.SetLimit(8)
 	for from := 0; from < skus; from += order.MaxLines {
 		orders.Go(func() error {

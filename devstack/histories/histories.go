@@ -1,5 +1,5 @@
 // Package histories records the workflow histories that the replay tests read: one order for each way
-// to end, placed on an embedded stack.
+// to end, placed on an embedded stack, and a reconciliation.
 package histories
 
 import (
@@ -18,6 +18,7 @@ import (
 
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
+	"holdfast/order"
 	"holdfast/workflows"
 )
 
@@ -26,7 +27,7 @@ func Command() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "histories --out DIR",
-		Short: "Record a workflow history for each way in which an order ends",
+		Short: "Record a workflow history for each way in which an order ends, and of a reconciliation",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Minute)
@@ -58,7 +59,10 @@ func Record(ctx context.Context, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
 	const free = "127.0.0.1:0"
-	s, err := stack.Start(ctx, stack.Config{Data: data, API: free, Temporal: free, UI: free, Gateway: free})
+	s, err := stack.Start(ctx, stack.Config{
+		Data: data, API: free, Temporal: free, UI: free, Gateway: free,
+		Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"},
+	})
 	if err != nil {
 		return err
 	}
@@ -79,19 +83,49 @@ func Record(ctx context.Context, dir string) (err error) {
 		if err != nil {
 			return err
 		}
-		h, err := History(ctx, temporal, workflows.WorkflowID(answer.ID()))
-		if err != nil {
-			return fmt.Errorf("history of %s: %w", way.file, err)
-		}
-		text, err := protojson.MarshalOptions{Multiline: true, Indent: " "}.Marshal(h)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, way.file+".json"), text, 0o600); err != nil {
+		if err := write(ctx, temporal, workflows.WorkflowID(answer.ID()), dir, way.file); err != nil {
 			return err
 		}
 	}
-	return nil
+	return recordReconciliation(ctx, temporal, shopper, dir)
+}
+
+// recordReconciliation has an order re-driven whose workflow was terminated.
+func recordReconciliation(ctx context.Context, temporal client.Client, shopper *shop.Client, dir string) error {
+	answer, err := shopper.Place(ctx, "terminated", shop.Buy("recorder", "tok_slow", "plenty", 1), 0)
+	if err != nil {
+		return err
+	}
+	if err := temporal.TerminateWorkflow(ctx, workflows.WorkflowID(answer.ID()), "", "to be re-driven"); err != nil {
+		return err
+	}
+	time.Sleep(200 * time.Millisecond) // beyond the grace
+	options := workflows.ReconcileOptions(false, "holdfast")
+	run, err := temporal.ExecuteWorkflow(ctx, options, workflows.ReconcileStockName, workflows.ReconcileInput{})
+	if err != nil {
+		return err
+	}
+	var found order.Reconciliation
+	if err := run.Get(ctx, &found); err != nil {
+		return err
+	}
+	if found.Redriven != 1 {
+		return fmt.Errorf("the reconciliation re-drove %d orders, not the terminated one", found.Redriven)
+	}
+	return write(ctx, temporal, options.ID, dir, "reconciled")
+}
+
+// write writes the history of a workflow to its file.
+func write(ctx context.Context, temporal client.Client, workflowID, dir, file string) error {
+	h, err := History(ctx, temporal, workflowID)
+	if err != nil {
+		return fmt.Errorf("history of %s: %w", file, err)
+	}
+	text, err := protojson.MarshalOptions{Multiline: true, Indent: " "}.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, file+".json"), text, 0o600)
 }
 
 // History reads the history of a workflow that has ended, or waits for its end.

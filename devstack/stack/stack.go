@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,8 @@ type Config struct {
 	TemporalAddress string
 	// InfraOnly leaves api and worker to be started as processes of their own; Env tells them how.
 	InfraOnly bool
+	// Settings are further variables of api and worker, HOLDFAST_*; they come before the stack's own.
+	Settings map[string]string
 	// Log takes what is worth knowing; nil drops it.
 	Log *slog.Logger
 }
@@ -195,6 +198,7 @@ func (s *Stack) Env() map[string]string {
 	} else {
 		env["HOLDFAST_SQLITE_PATH"] = s.sqlitePath()
 	}
+	maps.Copy(env, s.cfg.Settings)
 	return env
 }
 

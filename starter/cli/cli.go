@@ -92,10 +92,10 @@ func (a *app) main(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := a.group(&cobra.Command{
 		Use:   "starter",
-		Short: "Place orders and look at them, set stock, audit, migrate",
+		Short: "Place orders and look at them, set stock, audit, reconcile, migrate",
 		Long: `The command line of holdfast, which places orders that hold under fire.
 
-It speaks to holdfast's API over HTTP. "order place --direct" and "migrate" speak to Temporal,
+It speaks to holdfast's API over HTTP. "order place --direct", "reconcile" and "migrate" speak to Temporal,
 "migrate" to the order database as well.
 
 ` + exitCodesHelp + `
@@ -103,7 +103,7 @@ It speaks to holdfast's API over HTTP. "order place --direct" and "migrate" spea
 Environment:
   HOLDFAST_API_URL      the API, ` + defaultAPI + ` if unset; --api comes before it
   HOLDFAST_UI_URL       Temporal's Web UI, such as http://127.0.0.1:8233: orders are shown with a link
-  HOLDFAST_TASK_QUEUE   the task queue of "order place --direct", "` + defaultTaskQueue + `" if unset
+  HOLDFAST_TASK_QUEUE   the task queue of "order place --direct" and "reconcile", "` + defaultTaskQueue + `" if unset
   HOLDFAST_MYSQL_DSN    the order database for "migrate"; or
   HOLDFAST_SQLITE_PATH  the same as a SQLite file
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_...  how to reach Temporal`,
@@ -112,7 +112,7 @@ Environment:
   starter order list --status PENDING
   starter audit`,
 	},
-		a.orderCommand(), a.stockCommand(), a.auditCommand(), a.migrateCommand())
+		a.orderCommand(), a.stockCommand(), a.auditCommand(), a.reconcileCommand(), a.migrateCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true // Main shows them
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
