@@ -247,7 +247,7 @@ func wantClass(t *testing.T, err error, class order.Class) {
 
 func TestOpenCorrectsWhatRedisCountsWrong(t *testing.T) {
 	t.Parallel()
-	reserved := order.Reservation{Verdict: order.Reserved, Holds: true}
+	reserved := order.Reservation{Verdict: order.Reserved, Taken: true}
 	refused := order.Reservation{Verdict: order.SoldOut}
 	unreserved := order.Reservation{Verdict: order.Unreserved}
 	holds := []order.Hold{{SKU: "mug", From: 7}}
@@ -313,7 +313,7 @@ func TestARefusalAfterALostTryHasToBeReleased(t *testing.T) {
 		name        string
 		fast        bool
 		reservation order.Reservation
-		holds       bool
+		taken       bool
 	}{
 		{"the first try", true, order.Reservation{Verdict: order.SoldOut}, false},
 		{"a later try", false, order.Reservation{Verdict: order.SoldOut}, true},
@@ -322,8 +322,8 @@ func TestARefusalAfterALostTryHasToBeReleased(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := run(t, &ledger{reservation: c.reservation}, activities.Reserve, c.fast, newOrder(t, "k", "tok", 5))
-			if err != nil || got[0].Answer.Holds != c.holds || got[0].Answer.Verdict != c.reservation.Verdict {
-				t.Errorf("answered %+v, %v, want holds %v", got, err, c.holds)
+			if err != nil || got[0].Answer.Taken != c.taken || got[0].Answer.Verdict != c.reservation.Verdict {
+				t.Errorf("answered %+v, %v, want taken %v", got, err, c.taken)
 			}
 		})
 	}

@@ -25,6 +25,24 @@ func (c *crowded) Open(context.Context, []order.Opening) ([]order.Row, error) {
 	return []order.Row{{Status: order.Rejected, Settled: true, Changed: true}}, nil
 }
 
+type panicking struct{ *ledger }
+
+func (panicking) Open(context.Context, []order.Opening) ([]order.Row, error) { panic("a bug") }
+
+func TestAPanicLeavesTheDatabaseToTheNext(t *testing.T) {
+	t.Parallel()
+	direct := activities.NewDirectOpens(1)
+	steps := &activities.Activities{
+		Stock: &ledger{}, Orders: panicking{}, Payments: &ledger{}, Metrics: activities.NewMetrics(prometheus.NewRegistry()),
+		KeyMemory: time.Hour, DirectOpens: direct,
+	}
+	opening := order.Opening{Order: newOrder(t, "k", "tok", 5), Reservation: order.Reservation{Verdict: order.Unreserved}}
+	_, _ = runOn(t, steps, activities.Open, true, opening)
+	if len(direct) != 0 {
+		t.Error("the slot is still taken")
+	}
+}
+
 // While Redis is away a crowd meets the order database: no more than the limit are in it at once, and each gets
 // its turn. Orders that are reserved do not wait behind them.
 func TestOrdersWithoutRedisEnterTheDatabaseInTurn(t *testing.T) {

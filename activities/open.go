@@ -10,12 +10,7 @@ import (
 // open may be repeated: a row that is there already is the answer. Counts in Redis are made to agree with
 // the rows before open answers. A failure to do so repeats open as a whole, which then finds its own row.
 func (a *Activities) open(ctx context.Context, openings []order.Opening) []order.Outcome[order.Row] {
-	leave, err := a.DirectOpens.enter(ctx, openings)
-	if err != nil {
-		return all(openings, []order.Row(nil), err)
-	}
-	rows, err := a.Orders.Open(ctx, openings)
-	leave()
+	rows, err := a.openRows(ctx, openings)
 	if err == nil {
 		a.Metrics.count(rows)
 		if err = a.correct(ctx, openings, rows); err != nil {
@@ -23,6 +18,15 @@ func (a *Activities) open(ctx context.Context, openings []order.Opening) []order
 		}
 	}
 	return all(openings, rows, err)
+}
+
+func (a *Activities) openRows(ctx context.Context, openings []order.Opening) ([]order.Row, error) {
+	leave, err := a.DirectOpens.enter(ctx, openings)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return a.Orders.Open(ctx, openings)
 }
 
 // correct makes the counts agree with rows that hold units or have sold them, and deletes those that gave
@@ -34,9 +38,9 @@ func (a *Activities) correct(ctx context.Context, openings []order.Opening, rows
 		opening := openings[i]
 		switch {
 		case row.Status == order.Pending, row.Status.Sold():
-			held = append(held, order.Held{Order: opening.Order, Holds: row.Holds})
+			held = append(held, order.Held{Order: opening.Order, Holds: row.Holds, New: row.Changed})
 			rows[i].Holds = nil // of no use to the workflow, whose history would keep them
-		case row.Changed && opening.Reservation.Holds && !opening.Reservation.Refused():
+		case row.Changed && opening.Reservation.Taken && !opening.Reservation.Refused():
 			disputed = append(disputed, opening.Order.SKUs()...)
 		}
 	}

@@ -10,13 +10,13 @@ import (
 
 // reserve may be repeated: the front looks for the order's own reservation before it looks at the stock. A
 // try whose answer was lost may still be on its way, and reserve after a repeat was refused: such an order
-// counts as holding something, so that its release blocks the late try.
+// counts as taken, so that its release blocks the late try.
 func (a *Activities) reserve(ctx context.Context, orders []order.Order) []order.Outcome[order.Reservation] {
 	outcomes := a.Stock.Reserve(ctx, orders)
 	if !firstTry(activity.GetInfo(ctx)) {
 		for i := range outcomes {
 			if outcomes[i].Answer.Refused() {
-				outcomes[i].Answer.Holds = true
+				outcomes[i].Answer.Taken = true
 			}
 		}
 	}

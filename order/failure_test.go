@@ -84,8 +84,8 @@ func TestAnAnswerCrossesProcesses(t *testing.T) {
 		}
 	}
 	for _, r := range []order.Reservation{
-		{Verdict: order.Reserved, Holds: true},
-		{Verdict: order.SoldOut, SKUs: []string{"mug"}, Holds: true},
+		{Verdict: order.Reserved, Taken: true},
+		{Verdict: order.SoldOut, SKUs: []string{"mug"}, Taken: true},
 	} {
 		if got := overTheWire(t, order.Decided(r)); !reflect.DeepEqual(got.Answer, r) {
 			t.Errorf("%+v arrived as %+v", r, got.Answer)

@@ -40,8 +40,8 @@ type Reservation struct {
 	Verdict Verdict `json:"verdict"`
 	// SKUs are those that are sold out or unknown; empty for other verdicts.
 	SKUs []string `json:"skus,omitempty"`
-	// Holds tells that a line is reserved in Redis, whatever the verdict for the whole order.
-	Holds bool `json:"holds,omitempty"`
+	// Taken tells that units of a line are, or may be, reserved in Redis, whatever the verdict for the whole order.
+	Taken bool `json:"taken,omitempty"`
 }
 
 // Refused tells whether the order cannot be served, as far as Redis knows. It is not the order's
@@ -73,7 +73,7 @@ type Row struct {
 	Settled bool `json:"settled,omitempty"`
 	// CreatedAt is when the row was first written. No charge was sent before.
 	CreatedAt time.Time `json:"created_at,omitzero"`
-	// Holds tells for each SKU when the row held units of it. Open and Close answer it, for rows that did.
+	// Holds tells for each SKU when the row held units of it. Open, Commit and Close answer it for closed rows that did.
 	Holds []Hold `json:"holds,omitempty"`
 }
 

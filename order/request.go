@@ -43,6 +43,8 @@ type Charging struct {
 type Held struct {
 	Order Order
 	Holds []Hold
+	// New tells that the row was written just now, so that the reservation was made for it.
+	New bool
 }
 
 // Releasing asks Release to give the reserved units back in Redis.
@@ -51,6 +53,8 @@ type Releasing struct {
 	// Taken tells that units were taken for the order in Redis or in MySQL, or may have been: if its
 	// reservation is gone, nothing is known of the count any more.
 	Taken bool `json:"taken"`
+	// NotTaken are SKUs of which Redis took nothing for the order, nevertheless.
+	NotTaken []string `json:"not_taken,omitempty"`
 	// Holds tells when the row held the units. Empty if it never did.
 	Holds []Hold `json:"holds,omitempty"`
 	// Foreign tells that the order id belongs to another order: only what this one got is given back,

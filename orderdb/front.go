@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"holdfast/order"
 )
@@ -34,33 +35,39 @@ func (frontRow) TableName() string { return "front" }
 // frontID is the row's id.
 const frontID = 1
 
-// Epoch implements stock.Source.
-func (db *DB) Epoch(ctx context.Context) (int64, error) {
-	epoch, err := readEpoch(db.gorm.WithContext(ctx))
-	if err != nil {
+// Epoch implements stock.Source. Should the row have been deleted by hand, the first epoch begins again.
+func (db *DB) Epoch(ctx context.Context) (epoch int64, err error) {
+	var rows []frontRow
+	err = db.gorm.WithContext(ctx).Limit(1).Find(&rows, frontID).Error
+	switch {
+	case err != nil:
 		return 0, fmt.Errorf("read the epoch of the counts: %w", classify(err))
+	case len(rows) == 0:
+		return db.NextEpoch(ctx, 0)
 	}
-	return epoch, nil
+	return rows[0].Epoch, nil
 }
 
 // NextEpoch implements stock.Source.
 func (db *DB) NextEpoch(ctx context.Context, known int64) (epoch int64, err error) {
 	err = db.transact(ctx, func(tx *gorm.DB) error {
-		err := tx.Model(&frontRow{}).Where("id = ? AND epoch = ?", frontID, known).Update("epoch", known+1).Error
-		if err != nil {
+		var rows []frontRow
+		err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Limit(1).Find(&rows, frontID).Error
+		switch {
+		case err != nil:
 			return err
+		case len(rows) == 0:
+			epoch = known + 1
+			return tx.Create(&frontRow{ID: frontID, Epoch: epoch}).Error
+		case rows[0].Epoch != known:
+			epoch = rows[0].Epoch
+			return nil
 		}
-		epoch, err = readEpoch(tx)
-		return err
+		epoch = known + 1
+		return tx.Model(&frontRow{}).Where("id = ?", frontID).Update("epoch", epoch).Error
 	})
 	if err != nil {
 		return 0, fmt.Errorf("begin another epoch of the counts: %w", err)
 	}
 	return epoch, nil
-}
-
-func readEpoch(q *gorm.DB) (int64, error) {
-	var row frontRow
-	err := q.First(&row, frontID).Error
-	return row.Epoch, err
 }

@@ -29,3 +29,16 @@ func TestAnEpochEndsOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestAnEpochThatWasDeletedByHandBeginsAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.exec(t, "DELETE FROM front")
+		if got := must(db.Epoch(t.Context()))(t); got != 1 {
+			t.Errorf("the epoch is %d, want 1", got)
+		}
+		db.exec(t, "DELETE FROM front")
+		if got := must(db.NextEpoch(t.Context(), 7))(t); got != 8 {
+			t.Errorf("the epoch after the seventh is %d", got)
+		}
+	})
+}

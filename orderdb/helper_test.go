@@ -193,7 +193,7 @@ func newOrder(tb testing.TB, key any, units int64, lines ...order.Line) order.Or
 func opening(o order.Order) order.Opening {
 	return order.Opening{
 		Order: o, WorkflowID: "order/" + string(o.ID),
-		Reservation: order.Reservation{Verdict: order.Reserved, Holds: true},
+		Reservation: order.Reservation{Verdict: order.Reserved, Taken: true},
 	}
 }
 

@@ -1,6 +1,7 @@
 package orderdb
 
 import (
+	"context"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -26,6 +27,16 @@ func (s shelf) given(lines []lineRow) []order.Hold {
 		}
 	}
 	return holds
+}
+
+// addHolds reads the holds of rows that turned out to be closed.
+func (db *DB) addHolds(ctx context.Context, keys []order.Key, rows []order.Row) error {
+	for _, row := range rows {
+		if row.Status.Closed() {
+			return addHolds(db.gorm.WithContext(ctx), keys, rows)
+		}
+	}
+	return nil
 }
 
 // addHolds reads the holds of those rows that held units and do not say yet when.

@@ -141,7 +141,7 @@ func newRow(o *order.Opening, shelf shelf, at time.Time) orderRow {
 		shelf.reserve(o.Order.Lines)
 	}
 	// An order that Redis refused without reserving anything, or never saw, leaves nothing to undo.
-	if row.Status.Closed() && (o.Reservation.Refused() || o.Reservation.Verdict == order.Unreserved) && !o.Reservation.Holds {
+	if row.Status.Closed() && (o.Reservation.Refused() || o.Reservation.Verdict == order.Unreserved) && !o.Reservation.Taken {
 		row.SettledAt = &at
 	}
 	return row

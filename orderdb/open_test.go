@@ -71,7 +71,7 @@ func TestAnOrderThatRedisRefusedIsRejected(t *testing.T) {
 		unknown := opening(newOrder(t, "unknown", 1))
 		unknown.Reservation = order.Reservation{Verdict: order.UnknownSKU, SKUs: []string{"mug", "plate"}}
 		half := opening(newOrder(t, "half", 1))
-		half.Reservation = order.Reservation{Verdict: order.SoldOut, SKUs: []string{"mug"}, Holds: true}
+		half.Reservation = order.Reservation{Verdict: order.SoldOut, SKUs: []string{"mug"}, Taken: true}
 		wantRows(t, must(db.Open(t.Context(), []order.Opening{soldOut, unknown, half}))(t),
 			order.Row{Status: order.Rejected, Reason: order.ReasonSoldOut, Detail: "mug", Changed: true, Settled: true},
 			order.Row{Status: order.Rejected, Reason: order.ReasonUnknownSKU, Detail: "mug, plate", Changed: true, Settled: true},

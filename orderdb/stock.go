@@ -124,7 +124,12 @@ func create(tx *gorm.DB, sku string, onHand int64) (Stock, error) {
 	if err != nil {
 		return Stock{}, err
 	}
-	row := stockRow{SKU: sku, OnHand: onHand, Reserved: held[sku], Version: 1, CreatedAt: now()}
+	var before int64 // versions go on where the lines on record know them, or Redis would take new for old
+	err = tx.Model(&lineRow{}).Select("COALESCE(MAX(held_version), 0)").Where("sku = ?", sku).Scan(&before).Error
+	if err != nil {
+		return Stock{}, err
+	}
+	row := stockRow{SKU: sku, OnHand: onHand, Reserved: held[sku], Version: before + 1, CreatedAt: now()}
 	if row.Reserved > onHand {
 		return Stock{}, ErrBelowReserved
 	}

@@ -25,6 +25,9 @@ func (db *DB) Commit(ctx context.Context, keys []order.Key) ([]order.Row, error)
 			row.Status, row.UpdatedAt, row.SettledAt = order.Confirmed, at, &at
 		})
 	})
+	if err == nil {
+		err = db.addHolds(ctx, keys, rows)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
@@ -59,7 +62,7 @@ func (db *DB) Close(ctx context.Context, closings []order.Closing) ([]order.Row,
 		return nil
 	}, func(key order.Key) (*orderRow, []lineRow) { return closedRow(wanted[key], now()) })
 	if err == nil {
-		err = addHolds(db.gorm.WithContext(ctx), keys, rows) // of those that were closed before
+		err = db.addHolds(ctx, keys, rows)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("close: %w", err)

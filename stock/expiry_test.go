@@ -82,8 +82,12 @@ func TestAReservationExpires(t *testing.T) {
 		s.wantReserve(t, o, reserved)
 		s.expire(t, "r:{mug}"+o.ID.Digest())
 		// It is taken for a new one, until whoever finds the row there already aligns the count.
+		held := s.hold(o)
 		s.wantReserve(t, o, reserved)
 		s.wantCount(t, "mug", 4)
+		s.align(t, old(held))
+		s.wantReserve(t, newOrder(t, "the-rest", 7), reserved)
+		s.wantCount(t, "mug", 0)
 		s.expire(t, "r:{mug}"+o.ID.Digest())
 		s.wantRelease(t, o, true, order.Released)
 		s.wantCount(t, "mug", notLoaded)

@@ -15,7 +15,7 @@ func TestAForeignReleaseGivesBackItsOwnAlone(t *testing.T) {
 		owner := newOrder(t, 1, 3)
 		stranger := newOrder(t, 1, 0, order.Line{SKU: "mug", Quantity: 1}, order.Line{SKU: "plate", Quantity: 2})
 		s.wantReserve(t, owner, reserved)
-		s.wantReserve(t, stranger, order.Reservation{Verdict: order.KeyReused, Holds: true})
+		s.wantReserve(t, stranger, order.Reservation{Verdict: order.KeyReused, Taken: true})
 		s.wantCount(t, "plate", 3)
 		release := func() {
 			t.Helper()

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,12 +44,15 @@ type Config struct {
 
 // Front is the stock front on one Redis, Sentinel set or Cluster. It may be used from many goroutines.
 type Front struct {
-	rdb     redis.UniversalClient
-	source  Source
-	cfg     Config
-	metrics *frontMetrics
-	trust   *trust
-	loads   flights
+	rdb      redis.UniversalClient
+	source   Source
+	cfg      Config
+	metrics  *frontMetrics
+	presence *presence
+	trust    *trust
+	loads    flights
+	// failedAt is the hash tag of the SKU at which Redis last failed: on a Cluster, that is the part to look at.
+	failedAt atomic.Value
 }
 
 // New makes a front on a client whose addresses and credentials are set in options; the rest is set here.
@@ -61,15 +65,24 @@ func New(options *redis.UniversalOptions, source Source, cfg Config) *Front {
 	const patience = 500 * time.Millisecond
 	set := *options
 	set.MaxRetries = -1
+	set.MaxRedirects = 1 // on a Cluster this is also how often a pipeline is repeated
 	set.ContextTimeoutEnabled = true
 	set.DialerRetries = 1
 	set.DialTimeout = cmp.Or(set.DialTimeout, patience)
 	set.ReadTimeout = cmp.Or(set.ReadTimeout, patience)
 	set.WriteTimeout = cmp.Or(set.WriteTimeout, patience)
 	f := &Front{source: source, cfg: cfg, metrics: newFrontMetrics()}
-	f.trust = newTrust(source, f.metrics, f.ping)
+	cluster := set.MasterName == "" && (set.IsClusterMode || len(set.Addrs) > 1)
+	f.trust = newTrust(source, f.metrics, cluster)
+	f.presence = newPresence(f.probe, f.trust.doubt)
 	set.OnConnect = f.trust.connected
-	f.rdb = redis.NewUniversalClient(&set)
+	if cluster {
+		nodes := set.Cluster()
+		nodes.ClusterStateReloadInterval = 2 * time.Second // of a failover, nothing else tells
+		f.rdb = redis.NewClusterClient(nodes)
+	} else {
+		f.rdb = redis.NewUniversalClient(&set)
+	}
 	f.metrics.register(cfg.Registerer, f.Degraded)
 	return f
 }
@@ -81,7 +94,7 @@ func (f *Front) Close() error {
 }
 
 // Degraded tells whether Redis is thought to be away, so that orders go on without it.
-func (f *Front) Degraded() bool { return f.trust.degraded() }
+func (f *Front) Degraded() bool { return f.presence.away() }
 
 // Reserve implements the port of package activities.
 func (f *Front) Reserve(ctx context.Context, orders []order.Order) []order.Outcome[order.Reservation] {
@@ -127,7 +140,7 @@ func (f *Front) unreserved(ctx context.Context, n int, err error) []order.Outcom
 // before lose their trust. It returns any other error as it is.
 func (f *Front) instead(ctx context.Context, err error) error {
 	if errors.Is(err, errAway) {
-		return f.trust.distrust(ctx)
+		_, err = f.trust.current(ctx)
 	}
 	return err
 }
@@ -154,6 +167,7 @@ const (
 	answerLoading    = "loading"
 	answerLoaded     = "loaded"
 	answerStale      = "stale"
+	answerAligned    = "aligned"
 	answerOutdated   = "outdated"
 )
 
@@ -205,7 +219,7 @@ func reservation(lines []claim) order.Outcome[order.Reservation] {
 		}
 		switch line.answer {
 		case answerReserved, answerFound:
-			r.Holds = true
+			r.Taken = true
 		case answerSoldOut:
 			soldOut = append(soldOut, line.sku)
 		case answerUnknownSKU:
@@ -252,8 +266,8 @@ func (f *Front) Release(ctx context.Context, releases []order.Releasing) []order
 	for i, r := range releases {
 		outcomes[i] = order.Decided(order.Released)
 		for _, reply := range replies[:len(r.Order.Lines)] {
-			if reply.err != nil {
-				outcomes[i] = order.Undecided[order.Verdict](reply.err)
+			if err := reply.failed(answerReleased, answerKeyReused); err != nil {
+				outcomes[i] = order.Undecided[order.Verdict](err)
 			} else if reply.text == answerKeyReused && outcomes[i].Failure == nil {
 				outcomes[i] = order.Decided(order.KeyReused)
 			}
@@ -277,8 +291,8 @@ func (f *Front) Align(ctx context.Context, held []order.Held) error {
 		return f.instead(ctx, err)
 	}
 	for _, r := range replies {
-		if r.err != nil {
-			return r.err
+		if err := r.failed(answerAligned, answerNotLoaded); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -290,7 +304,7 @@ func (f *Front) Forget(ctx context.Context, skus []string) error {
 	if len(skus) == 0 {
 		return nil
 	}
-	err := f.pipe(ctx, func(pipe redis.Pipeliner) {
+	err := f.pipe(ctx, skus[0], func(pipe redis.Pipeliner) {
 		for _, sku := range skus {
 			pipe.Del(ctx, stockKey(sku), loaderKey(sku))
 		}
@@ -304,17 +318,20 @@ func (f *Front) Forget(ctx context.Context, skus []string) error {
 // Counts gives the units that Redis would still reserve, for those SKUs that are loaded. A count that is
 // below zero reserves nothing either: units were sold of which it learned too late.
 func (f *Front) Counts(ctx context.Context, skus []string) (map[string]int64, error) {
-	epoch, err := f.trust.admit(ctx)
+	if len(skus) == 0 {
+		return map[string]int64{}, nil
+	}
+	epoch, err := f.admit(ctx)
 	if err != nil {
 		return nil, err
 	}
 	replies := make([]*redis.SliceCmd, len(skus))
-	err = f.pipe(ctx, func(pipe redis.Pipeliner) {
+	err = f.pipe(ctx, skus[0], func(pipe redis.Pipeliner) {
 		for i, sku := range skus {
 			replies[i] = pipe.HMGet(ctx, stockKey(sku), "epoch", "units")
 		}
 	})
-	if err != nil {
+	if err != nil && unserved(err) {
 		return nil, err
 	}
 	counts := make(map[string]int64, len(skus))
@@ -323,10 +340,8 @@ func (f *Front) Counts(ctx context.Context, skus []string) (map[string]int64, er
 			Epoch int64 `redis:"epoch"`
 			Units int64 `redis:"units"`
 		}
-		if err := reply.Scan(&count); err != nil {
-			return nil, failure(err)
-		}
-		if count.Epoch == epoch { // 0 if there is none
+		// Somebody else's key in the place of a count is no count.
+		if err := reply.Scan(&count); err == nil && count.Epoch == epoch {
 			counts[skus[i]] = count.Units
 		}
 	}
@@ -335,11 +350,22 @@ func (f *Front) Counts(ctx context.Context, skus []string) (map[string]int64, er
 
 // Ping tells whether Redis answers, and if it was away, notices that it is back.
 func (f *Front) Ping(ctx context.Context) error {
-	_, err := f.trust.admit(ctx)
-	if err != nil {
+	if err := f.presence.admit(ctx); err != nil {
 		return err
 	}
-	return f.ping(ctx)
+	return f.rdb.Ping(ctx).Err()
 }
 
-func (f *Front) ping(ctx context.Context) error { return f.rdb.Ping(ctx).Err() }
+// admit gives the epoch for a call that may be made. The error is errAway if Redis is away.
+func (f *Front) admit(ctx context.Context) (int64, error) {
+	if err := f.presence.admit(ctx); err != nil {
+		return 0, err
+	}
+	return f.trust.current(ctx)
+}
+
+// probe tells whether Redis takes writes again, where it last failed.
+func (f *Front) probe(ctx context.Context) error {
+	tag, _ := f.failedAt.Load().(string)
+	return f.rdb.Set(ctx, "p:"+tag, "", probePause).Err()
+}

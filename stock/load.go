@@ -56,16 +56,14 @@ func (l *flights) join(skus []string) (joined map[string]*flight, mine []string)
 	return joined, mine
 }
 
-// land ends the flights of the SKUs.
-func (l *flights) land(skus, unknown []string, err error) {
+// land ends the flight of a SKU. It is called once for each.
+func (l *flights) land(sku string, unknown bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, sku := range skus {
-		f := l.bySKU[sku]
-		f.unknown, f.err = slices.Contains(unknown, sku), err
-		close(f.done)
-		delete(l.bySKU, sku)
-	}
+	f := l.bySKU[sku]
+	f.unknown, f.err = unknown, err
+	close(f.done)
+	delete(l.bySKU, sku)
 }
 
 // load sees to it that the SKUs of the claims are loaded, by this caller or another, and returns the
@@ -81,8 +79,7 @@ func (f *Front) load(ctx context.Context, cold []*claim) ([]*claim, error) {
 		f.loads.all.Go(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loaderTTL)
 			defer cancel()
-			unknown, err := f.loadSKUs(ctx, mine)
-			f.loads.land(mine, unknown, err)
+			f.loadSKUs(ctx, mine)
 		})
 	}
 	again := cold[:0]
@@ -117,82 +114,101 @@ func skusOf(claims []*claim) []string {
 	return slices.Compact(skus)
 }
 
-// loadSKUs returns once each of the SKUs is loaded, by whomever, or known not to exist.
-func (f *Front) loadSKUs(ctx context.Context, skus []string) (unknown []string, err error) {
+// loadSKUs lands each of the SKUs once it is loaded, by whomever, or known not to exist, or cannot be loaded.
+func (f *Front) loadSKUs(ctx context.Context, skus []string) {
 	token := rand.Text()
-	for {
-		mine, others, err := f.takeTokens(ctx, skus, token)
-		if err == nil && len(mine) > 0 {
-			var absent []string
-			absent, err = f.write(ctx, mine, token)
-			unknown = append(unknown, absent...)
-		}
-		if err != nil {
-			// Nobody should wait for a loader that gave up.
-			f.dropTokens(ctx, mine)
-			return nil, err
-		}
+	for len(skus) > 0 {
+		mine, others := f.takeTokens(ctx, skus, token)
+		f.write(ctx, mine, token)
+		skus = others
 		if len(others) == 0 {
-			return unknown, nil
+			return
 		}
 		if err := pause(ctx, loadPoll); err != nil {
-			return nil, err
+			f.landAll(others, err)
+			return
 		}
-		skus = others
 	}
 }
 
-// write reads the SKUs and writes those that exist to Redis. One whose stock changed in between is not
+func (f *Front) landAll(skus []string, err error) {
+	for _, sku := range skus {
+		f.loads.land(sku, false, err)
+	}
+}
+
+// write reads the SKUs, writes those that exist to Redis, and lands all. One whose stock changed in between is not
 // written; who needs it finds that out and loads again.
-func (f *Front) write(ctx context.Context, skus []string, token string) (unknown []string, err error) {
+func (f *Front) write(ctx context.Context, skus []string, token string) {
+	if len(skus) == 0 {
+		return
+	}
 	available, err := f.source.Available(ctx, skus)
 	if err != nil {
-		return nil, err
+		f.giveUp(ctx, skus, err)
+		return
 	}
 	var calls []call
+	var known, unknown []string
 	for _, sku := range skus {
 		row, exists := available[sku]
 		if !exists {
 			unknown = append(unknown, sku)
 			continue
 		}
+		known = append(known, sku)
 		// Eight characters tell the generations of one SKU apart, and stand in every reservation.
 		calls = append(calls, f.loadCall(sku, token, rand.Text()[:8], row))
 	}
-	replies, err := f.run(ctx, calls)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range replies {
-		if r.err != nil {
-			return nil, r.err
-		}
-		f.metrics.loads.WithLabelValues(r.text).Inc()
-	}
 	f.metrics.loads.WithLabelValues("unknown").Add(float64(len(unknown)))
 	f.dropTokens(ctx, unknown)
-	return unknown, nil
+	for _, sku := range unknown {
+		f.loads.land(sku, true, nil)
+	}
+	replies, err := f.run(ctx, calls)
+	if err != nil {
+		f.giveUp(ctx, known, err)
+		return
+	}
+	for i, r := range replies {
+		if err := r.failed(answerLoaded, answerStale); err != nil {
+			f.giveUp(ctx, known[i:i+1], err)
+			continue
+		}
+		f.metrics.loads.WithLabelValues(r.text).Inc()
+		f.loads.land(known[i], false, nil)
+	}
+}
+
+// giveUp lands SKUs that this caller was to load and could not. Nobody should wait for it any longer.
+func (f *Front) giveUp(ctx context.Context, skus []string, err error) {
+	f.dropTokens(ctx, skus)
+	f.landAll(skus, err)
 }
 
 // takeTokens makes this caller the loader of every SKU that needs one, and returns those, and those that
-// are being loaded by others.
-func (f *Front) takeTokens(ctx context.Context, skus []string, token string) (mine, others []string, err error) {
+// are being loaded by others. It lands the rest.
+func (f *Front) takeTokens(ctx context.Context, skus []string, token string) (mine, others []string) {
 	calls := make([]call, len(skus))
 	for i, sku := range skus {
 		calls[i] = takeCall(sku, token)
 	}
 	replies, err := f.run(ctx, calls)
+	if err != nil {
+		f.landAll(skus, err)
+		return nil, nil
+	}
 	for i, r := range replies {
-		switch {
-		case r.err != nil:
-			err = r.err
-		case r.text == answerTaken:
+		switch r.text {
+		case answerTaken:
 			mine = append(mine, skus[i])
-		case r.text == answerLoading:
+		case answerLoading:
 			others = append(others, skus[i])
+		default:
+			f.loads.land(skus[i], false, r.failed(answerLoaded))
 		}
 	}
-	return mine, others, err
+	return mine, others
 }
 
 // dropTokens lets go of SKUs that are not going to be loaded. Should a token have become another's
@@ -203,7 +219,7 @@ func (f *Front) dropTokens(ctx context.Context, skus []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probePatience)
 	defer cancel()
-	_ = f.pipe(ctx, func(pipe redis.Pipeliner) {
+	_ = f.pipe(ctx, skus[0], func(pipe redis.Pipeliner) {
 		for _, sku := range skus {
 			pipe.Del(ctx, loaderKey(sku))
 		}

@@ -226,6 +226,29 @@ func TestALoaderThatIsGivenUpHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// A loader of another program that hangs holds up those who want its SKU, and nobody else.
+func TestAStuckLoaderHoldsItsOwnSKUUpAlone(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		if err := s.rdb.Set(t.Context(), "l:{mug}", "stuck", time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		both := make(chan []order.Outcome[order.Reservation])
+		go func() {
+			both <- s.Reserve(ctx, []order.Order{newOrder(t, 1, 1), newOrder(t, 2, 0, order.Line{SKU: "plate", Quantity: 1})})
+		}()
+		eventually(t, "the plates are for sale", func() bool {
+			soon, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer stop()
+			got := s.Reserve(soon, []order.Order{newOrder(t, 3, 0, order.Line{SKU: "plate", Quantity: 1})})[0]
+			return got.Failure == nil && got.Answer.Verdict == order.Reserved
+		})
+		cancel()
+		<-both
+	})
+}
+
 // A thundering herd on a cold SKU, from two programs.
 func TestAThousandRequestsForAColdSKUMakeOneDatabaseRead(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {

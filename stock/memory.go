@@ -20,7 +20,7 @@ var costly = map[string]string{
 // MemoryPolicyWarning says why the eviction policy of a Redis whose memory is bounded costs speed. It is empty if it
 // does not, or if Redis does not tell. On a Cluster one node speaks for all.
 func (f *Front) MemoryPolicyWarning(ctx context.Context) (string, error) {
-	if _, err := f.trust.admit(ctx); err != nil {
+	if _, err := f.admit(ctx); err != nil {
 		return "", err
 	}
 	info, err := f.rdb.Info(ctx, "memory").Result()

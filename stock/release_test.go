@@ -87,6 +87,20 @@ func TestAReleaseIsExactWhateverWasLoaded(t *testing.T) {
 	}
 }
 
+// A line that Redis refused has nothing to give back, and its count, which sends shoppers away for free, stays.
+func TestARefusedLineLeavesItsCountAlone(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.change(func(s *shelves) { s.units["plate"] = 0 })
+		for i := range 20 {
+			o := newOrder(t, i, 0, order.Line{SKU: "mug", Quantity: 1}, order.Line{SKU: "plate", Quantity: 1})
+			s.wantReserve(t, o, order.Reservation{Verdict: order.SoldOut, SKUs: []string{"plate"}, Taken: true})
+			s.wantReleasing(t, order.Releasing{Order: o, Taken: true, NotTaken: []string{"plate"}}, order.Released)
+		}
+		s.wantLoads(t, "plate", 1)
+		s.wantCount(t, "mug", 10)
+	})
+}
+
 // Someone else closed the row, so that it is not known when it gave the units back: a count that may have been
 // read before is deleted, never corrected.
 func TestAReleaseThatDoesNotKnowDeletesTheCount(t *testing.T) {

@@ -54,7 +54,7 @@ func TestNoMoreIsReservedThanThereIs(t *testing.T) {
 func TestAnUnknownSKUIsNamed(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		o := newOrder(t, 1, 0, order.Line{SKU: "mug", Quantity: 1}, order.Line{SKU: "spoon", Quantity: 1}, order.Line{SKU: "fork", Quantity: 1})
-		unknown := order.Reservation{Verdict: order.UnknownSKU, SKUs: []string{"fork", "spoon"}, Holds: true}
+		unknown := order.Reservation{Verdict: order.UnknownSKU, SKUs: []string{"fork", "spoon"}, Taken: true}
 		s.wantReserve(t, o, unknown)
 		s.wantReserve(t, o, unknown)
 		s.wantBalance(t, "mug", 10)
@@ -67,7 +67,7 @@ func TestAnUnknownSKUIsNamed(t *testing.T) {
 func TestOneLineIsSoldOut(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		o := newOrder(t, 1, 0, order.Line{SKU: "mug", Quantity: 3}, order.Line{SKU: "plate", Quantity: 6})
-		half := order.Reservation{Verdict: order.SoldOut, SKUs: []string{"plate"}, Holds: true}
+		half := order.Reservation{Verdict: order.SoldOut, SKUs: []string{"plate"}, Taken: true}
 		s.wantReserve(t, o, half)
 		s.wantReserve(t, o, half)
 		s.wantCount(t, "mug", 7)

@@ -36,8 +36,9 @@ var (
 )
 
 // All keys of a SKU share its hash tag, so that one script may touch them on Redis Cluster.
-func stockKey(sku string) string  { return "s:{" + sku + "}" }
-func loaderKey(sku string) string { return "l:{" + sku + "}" }
+func hashTag(sku string) string   { return "{" + sku + "}" }
+func stockKey(sku string) string  { return "s:" + hashTag(sku) }
+func loaderKey(sku string) string { return "l:" + hashTag(sku) }
 func reservationKey(sku string, id order.ID) string {
 	return "r:{" + sku + "}" + id.Digest()
 }
@@ -62,16 +63,17 @@ func (f *Front) alignCall(h order.Held, line order.Line, fingerprint string) cal
 	return call{
 		alignScript,
 		[]string{stockKey(line.SKU), reservationKey(line.SKU, h.Order.ID), loaderKey(line.SKU)},
-		[]any{fingerprint, line.Quantity, from, f.cfg.ReservationTTL.Milliseconds()},
+		[]any{fingerprint, line.Quantity, from, f.cfg.ReservationTTL.Milliseconds(), flag(h.New)},
 	}
 }
 
 func (f *Front) releaseCall(r order.Releasing, line order.Line, fingerprint string) call {
 	from, until := holdOf(r.Holds, line.SKU)
+	taken := r.Taken && !slices.Contains(r.NotTaken, line.SKU)
 	return call{
 		releaseScript,
 		[]string{stockKey(line.SKU), reservationKey(line.SKU, r.Order.ID), loaderKey(line.SKU)},
-		[]any{fingerprint, line.Quantity, f.cfg.ReservationTTL.Milliseconds(), flag(r.Taken), flag(r.Foreign), from, until},
+		[]any{fingerprint, line.Quantity, f.cfg.ReservationTTL.Milliseconds(), flag(taken), flag(r.Foreign), from, until},
 	}
 }
 
@@ -112,105 +114,134 @@ type reply struct {
 	err  error // an *order.Failure
 }
 
-// run makes the calls, in one pipeline if nothing comes between. Calls whose script the server does not
-// know yet are made once more with its source: after a restart or a SCRIPT FLUSH, EVALSHA alone would fail
-// for ever. Those that found a count of a later epoch are made once more in that. The error is errAway, or
-// that the epoch could not be learned: nothing may be known of the calls then.
-func (f *Front) run(ctx context.Context, calls []call) ([]reply, error) {
-	if len(calls) == 0 {
-		return nil, nil
+// failed gives the call's error, which may be that its script said none of the words that it should.
+func (r reply) failed(words ...string) error {
+	if r.err == nil && !slices.Contains(words, r.text) {
+		return order.Failf(order.Transient, "a stock script answered %q", r.text)
 	}
-	epoch, err := f.trust.admit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	replies := f.pipeline(ctx, epoch, calls, (*redis.Script).EvalSha)
-	f.repeat(replies, calls, func(r reply) bool { return r.err != nil && strings.HasPrefix(r.err.Error(), "NOSCRIPT") },
-		func(calls []call) []reply { return f.pipeline(ctx, epoch, calls, (*redis.Script).Eval) })
-	f.repeat(replies, calls, func(r reply) bool { return r.text == answerOutdated }, func(calls []call) []reply {
-		if err = f.trust.outdated(ctx, epoch); err == nil {
-			epoch, err = f.trust.admit(ctx)
-		}
-		if err != nil {
-			return make([]reply, len(calls))
-		}
-		return f.pipeline(ctx, epoch, calls, (*redis.Script).EvalSha)
-	})
-	return replies, err
+	return r.err
 }
 
-// repeat makes those calls again whose replies ask for it.
-func (f *Front) repeat(replies []reply, calls []call, asks func(reply) bool, again func([]call) []reply) {
-	var at []int
-	var repeated []call
-	for i, r := range replies {
-		if asks(r) {
-			at, repeated = append(at, i), append(repeated, calls[i])
+// maxRounds bounds how often calls are made again because the epoch changed under them.
+const maxRounds = 3
+
+// run makes the calls, in one pipeline if nothing comes between. Those that found a count of a later epoch are made
+// again in that. The error is errAway, or that the epoch could not be learned: nothing may be known of the
+// calls then.
+func (f *Front) run(ctx context.Context, calls []call) ([]reply, error) {
+	replies := make([]reply, len(calls))
+	open := make([]int, len(calls))
+	for i := range calls {
+		open[i] = i
+	}
+	for range maxRounds {
+		if len(open) == 0 {
+			break
+		}
+		epoch, err := f.admit(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f.evaluate(ctx, epoch, calls, replies, open)
+		open = slices.DeleteFunc(open, func(i int) bool { return replies[i].text != answerOutdated })
+		if len(open) > 0 {
+			if err := f.catchUp(ctx, epoch, calls, open); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if len(at) == 0 {
-		return
+	return replies, nil
+}
+
+// catchUp learns the epoch after some calls found counts of a later one than theirs. If theirs is the one, the order
+// database is older than Redis, having been restored: the counts go.
+func (f *Front) catchUp(ctx context.Context, epoch int64, calls []call, outdated []int) error {
+	now, err := f.trust.reread(ctx, epoch)
+	if err != nil || now != epoch {
+		return err
 	}
-	for i, r := range again(repeated) {
-		replies[at[i]] = r
+	return f.pipe(ctx, calls[outdated[0]].keys[0], func(pipe redis.Pipeliner) {
+		for _, i := range outdated {
+			pipe.Del(ctx, calls[i].keys[0])
+		}
+	})
+}
+
+// evaluate makes those of the calls that are listed, and those whose script the server does not know yet once more
+// with its source: after a restart or a SCRIPT FLUSH, EVALSHA alone would fail for ever.
+func (f *Front) evaluate(ctx context.Context, epoch int64, calls []call, replies []reply, which []int) {
+	f.pipeline(ctx, epoch, calls, replies, which, (*redis.Script).EvalSha)
+	unknown := slices.DeleteFunc(slices.Clone(which), func(i int) bool {
+		return replies[i].err == nil || !strings.HasPrefix(replies[i].err.Error(), "NOSCRIPT")
+	})
+	if len(unknown) > 0 {
+		f.pipeline(ctx, epoch, calls, replies, unknown, (*redis.Script).Eval)
 	}
 }
 
 type evaluate func(s *redis.Script, ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
-func (f *Front) pipeline(ctx context.Context, epoch int64, calls []call, eval evaluate) []reply {
+func (f *Front) pipeline(ctx context.Context, epoch int64, calls []call, replies []reply, which []int, eval evaluate) {
 	pipe := f.rdb.Pipeline()
-	cmds := make([]*redis.Cmd, len(calls))
-	for i, c := range calls {
-		cmds[i] = eval(c.script, ctx, pipe, c.keys, slices.Insert(slices.Clone(c.args), 0, any(epoch))...)
+	cmds := make([]*redis.Cmd, len(which))
+	for n, i := range which {
+		c := calls[i]
+		cmds[n] = eval(c.script, ctx, pipe, c.keys, slices.Insert(slices.Clone(c.args), 0, any(epoch))...)
 	}
 	_, _ = pipe.Exec(ctx) // each command carries its own error
-	var served error
-	replies := make([]reply, len(calls))
-	for i, cmd := range cmds {
-		text, err := cmd.Text()
+	best := notReached
+	for n, i := range which {
+		text, err := cmds[n].Text()
 		replies[i] = reply{text: text, err: failure(err)}
-		if i == 0 || !unserved(err) {
-			served = err
-		}
+		best = max(best, serviceOf(err, text))
 	}
-	f.note(ctx, served)
-	return replies
+	f.note(ctx, best, calls[which[0]].keys[0])
 }
 
-// pipe runs plain commands.
-func (f *Front) pipe(ctx context.Context, fill func(redis.Pipeliner)) error {
-	if _, err := f.trust.admit(ctx); err != nil {
+// pipe runs plain commands; the first concerns the SKU or key given.
+func (f *Front) pipe(ctx context.Context, at string, fill func(redis.Pipeliner)) error {
+	if err := f.presence.admit(ctx); err != nil {
 		return err
 	}
 	pipe := f.rdb.Pipeline()
 	fill(pipe)
 	_, err := pipe.Exec(ctx)
-	f.note(ctx, err)
+	f.note(ctx, serviceOf(err, ""), at)
 	return failure(err)
 }
 
-// note tells the breaker whether Redis served a pipeline: it did if it served any command.
-func (f *Front) note(ctx context.Context, err error) {
-	if !unserved(err) {
-		err = nil
+func (f *Front) note(ctx context.Context, s service, at string) {
+	if s <= refused {
+		if _, tag, is := strings.Cut(at, "{"); is {
+			at = strings.TrimSuffix(tag, "}")
+		}
+		f.failedAt.Store(hashTag(at))
 	}
-	f.trust.record(ctx, err)
+	f.presence.record(ctx, s)
 }
 
-// unserved tells errors that say something of Redis as a whole: it was not reached, or it is in a state in
-// which it serves nothing that reserves. The words are those of Redis itself.
+// serviceOf tells how far Redis served a command.
+func serviceOf(err error, text string) service {
+	switch {
+	case err != nil && !unserved(err):
+		return readOnly
+	case err != nil && errors.As(err, new(redis.Error)):
+		return refused
+	case err != nil:
+		return notReached
+	case text == answerReserved, text == answerReleased, text == answerTaken:
+		return written
+	}
+	return readOnly
+}
+
+// unserved tells errors that say something of Redis as a whole: it was not reached, or it is in a state, such as
+// full or a replica, in which it refuses us. The rest come from within our scripts.
 func unserved(err error) bool {
-	var refused redis.Error
-	if err == nil || !errors.As(err, &refused) {
+	if _, refused := errors.AsType[redis.Error](err); !refused {
 		return err != nil
 	}
-	for _, state := range []string{"OOM ", "LOADING ", "READONLY ", "MASTERDOWN ", "CLUSTERDOWN ", "MISCONF ", "NOREPLICAS ", "NOAUTH ", "WRONGPASS "} {
-		if strings.HasPrefix(refused.Error(), state) {
-			return true
-		}
-	}
-	return false
+	return !strings.HasPrefix(err.Error(), "NOSCRIPT") && !strings.HasPrefix(err.Error(), "WRONGTYPE") && !strings.HasPrefix(err.Error(), "ERR ")
 }
 
 // failure gives a Redis error its class. A refused connection and a refused command had no effect;
@@ -220,7 +251,7 @@ func failure(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &refused), errors.Is(err, syscall.ECONNREFUSED), errors.As(err, new(*net.DNSError)):
+	case errors.As(err, &refused), errors.Is(err, syscall.ECONNREFUSED), errors.As(err, new(*net.DNSError)), errors.Is(err, redis.ErrPoolTimeout):
 		return order.Failf(order.Transient, "%w", err)
 	}
 	return order.Failf(order.Unknown, "%w", err)

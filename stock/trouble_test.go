@@ -161,7 +161,7 @@ func TestAFullRedisRefusesWithoutEffect(t *testing.T) {
 		"a count that is not loaded": newOrder(t, 3, 0, order.Line{SKU: "plate", Quantity: 1}),
 	} {
 		s.wantUntouched(t, func() {
-			got := s.Reserve(t.Context(), []order.Order{cold})[0]
+			got := s.again(t).Reserve(t.Context(), []order.Order{cold})[0]
 			if got.Failure == nil || got.Failure.Class != order.Transient || !strings.Contains(got.Failure.Message, "OOM") {
 				t.Errorf("%s: %+v", name, got)
 			}
@@ -199,11 +199,18 @@ func TestAKeyOfAnotherKindIsAFailure(t *testing.T) {
 func TestTheClientNeverRepeatsByItself(t *testing.T) {
 	t.Parallel()
 	s := newHastyShop(t, "127.0.0.1:1")
-	made, ok := s.Client().(*redis.Client)
+	single, ok := s.Client().(*redis.Client)
 	if !ok {
 		t.Fatalf("it is a %T", s.Client())
 	}
-	if o := made.Options(); o.MaxRetries != 0 && o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.ReadTimeout > time.Second || o.DialTimeout > time.Second {
+	if o := single.Options(); o.MaxRetries > 0 || !o.ContextTimeoutEnabled || o.ReadTimeout > time.Second || o.DialTimeout > time.Second {
+		t.Errorf("%+v", o)
+	}
+	cluster, ok := newShop(t, "127.0.0.1:1", "127.0.0.1:2").Client().(*redis.ClusterClient)
+	if !ok {
+		t.Fatal("two addresses, and no cluster")
+	}
+	if o := cluster.Options(); o.MaxRetries > 0 || o.MaxRedirects > 1 || !o.ContextTimeoutEnabled || o.ClusterStateReloadInterval > 5*time.Second {
 		t.Errorf("%+v", o)
 	}
 }

@@ -82,8 +82,13 @@ func (w *walker) step(t *testing.T, i int) {
 		w.forget(t, sku)
 	case n < 94:
 		w.rdb.FlushAll(t.Context())
-	case n < 96:
+	case n < 95:
 		w.rdb.Del(t.Context(), "s:{"+sku+"}") // evicted or expired
+	case n < 96:
+		o := w.orders[w.rng.IntN(len(w.orders))]
+		if o.stage == pending || o.stage == sold || o.stage == done { // otherwise its units are owed until the next load
+			w.rdb.Del(t.Context(), "r:{"+sku+"}"+o.ID.Digest())
+		}
 	case n < 97:
 		w.rdb.ScriptFlush(t.Context())
 	case n < 98: // Redis is away for a moment, or came back with another state
@@ -137,8 +142,8 @@ func (w *walker) reserve(t *testing.T, o *walked) {
 	case o.stage == fresh:
 		o.stage = reserves
 	case o.stage == pending || o.stage == sold: // the row was there before
-		w.align(t, o.held)
-	case o.stage == done && r.Holds: // whoever meets the closed row releases, not knowing when it was closed
+		w.align(t, old(o.held))
+	case o.stage == done && r.Taken: // whoever meets the closed row releases, not knowing when it was closed
 		o.stage = closed
 		for i := range o.release.Holds {
 			o.release.Holds[i].Until = 0
@@ -188,11 +193,14 @@ func (w *walker) owed(t *testing.T, sku string, count map[string]string) (units 
 				continue
 			}
 			words := append(strings.Fields(w.rdb.Get(t.Context(), "r:{"+sku+"}"+o.ID.Digest()).Val()), "", "")
-			if words[0] == "R" && words[1] == count["generation"] {
+			if words[0] != "X" && words[1] == count["generation"] {
 				units += l.Quantity
 			}
-			if o.stage == closed && words[0] != "X" && o.held.Holds != nil &&
-				o.held.Holds[i].From <= version && version < o.release.Holds[i].Until {
+			if o.stage != closed || words[0] == "X" || o.held.Holds == nil {
+				continue
+			}
+			byLoad := o.held.Holds[i].From <= version
+			if byLoad && version < o.release.Holds[i].Until || !byLoad && words[0] == "" {
 				units += l.Quantity
 			}
 		}

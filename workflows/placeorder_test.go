@@ -51,7 +51,7 @@ func straight(t *testing.T) *journey {
 	j.SetWorkflowRunTimeout(24 * time.Hour)
 	j.RegisterWorkflow(workflows.PlaceOrder)
 	j.reserve = func(int) (order.Reservation, error) {
-		return order.Reservation{Verdict: order.Reserved, Holds: true}, nil
+		return order.Reservation{Verdict: order.Reserved, Taken: true}, nil
 	}
 	j.open = func(int, order.Opening) (order.Row, error) {
 		return order.Row{Status: order.Pending, Changed: true, Held: true, CreatedAt: opened}, nil
@@ -252,8 +252,15 @@ func TestAnOrderClosedWhileItWasChargedIsReversed(t *testing.T) {
 	t.Parallel()
 	for _, settled := range []bool{false, true} {
 		j := straight(t)
+		holds := []order.Hold{{SKU: "mug", From: 3, Until: 5}}
 		j.commit = func(int) (order.Row, error) {
-			return order.Row{Status: order.Cancelled, Reason: order.ReasonRequested, Held: true, Settled: settled}, nil
+			return order.Row{Status: order.Cancelled, Reason: order.ReasonRequested, Held: true, Settled: settled, Holds: holds}, nil
+		}
+		j.release = func(_ int, r order.Releasing) error {
+			if !slices.Equal(r.Holds, holds) || !r.Taken {
+				t.Errorf("release is told %+v", r)
+			}
+			return nil
 		}
 		calls := []string{"Reserve", "Open", "Charge", "Commit", "Reverse", "Release"}
 		if !settled {

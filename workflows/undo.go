@@ -16,8 +16,9 @@ type undo struct {
 	order      order.Order
 	workflowID string
 
-	reserved bool // Redis may have a reservation
-	charged  bool // the provider may have taken the money, on our request
+	reserved bool     // Redis may have a reservation
+	refused  []string // SKUs of which it has none
+	charged  bool     // the provider may have taken the money, on our request
 	// uncharged: this workflow saw the charge declined, so that a row which it closes itself needs no
 	// reversal.
 	uncharged bool
@@ -32,7 +33,7 @@ func (u *undo) mayBeCharged()  { u.charged, u.uncharged = true, false }
 func (u *undo) notCharged()    { u.charged, u.uncharged = false, true }
 
 // reservedAs narrows down what may be reserved to what Redis answered.
-func (u *undo) reservedAs(r order.Reservation) { u.reserved = r.Holds }
+func (u *undo) reservedAs(r order.Reservation) { u.reserved, u.refused = r.Taken, r.SKUs }
 
 // after ends an order whose step gave up: because the workflow was asked to cancel, or because the
 // step failed in a way that no repeat can mend.
@@ -74,7 +75,9 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	if u.reserved || !row.Settled {
-		release := order.Releasing{Order: u.order, Taken: u.reserved || row.Held, Holds: row.Holds}
+		release := order.Releasing{
+			Order: u.order, Taken: u.reserved || row.Held, NotTaken: u.refused, Holds: row.Holds,
+		}
 		if _, err := step(ctx, activities.Release, release); err != nil {
 			return Result{}, err
 		}

@@ -190,7 +190,7 @@ func openBatch(ctx context.Context, db *orderdb.DB, units int64, _ *tally) (deci
 			}
 			openings[i] = order.Opening{
 				Order: o, WorkflowID: "order/" + string(o.ID),
-				Reservation: order.Reservation{Verdict: order.Reserved, Holds: true},
+				Reservation: order.Reservation{Verdict: order.Reserved, Taken: true},
 			}
 		}
 		rows, err := db.Open(ctx, openings)

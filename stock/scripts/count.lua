@@ -1,7 +1,7 @@
 -- Stands before every other script. Each is told the epoch first: counts of an earlier one are not to be trusted,
 -- and a caller who finds one of a later epoch has missed something and must ask again.
 -- A count is a hash: epoch, generation (a random name for this load), version (of the stock row that was read)
--- and units. A reservation is a string: state (R reserved, X released), the generation of the count that the units
+-- and units. A reservation is a string: state (R reserved, H held by the row as well, X released), the generation of the count that the units
 -- were taken from ("-" for none), quantity and fingerprint.
 local epoch = ARGV[1]
 

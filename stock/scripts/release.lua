@@ -20,8 +20,12 @@ if reservation and reservation.state == 'X' then return 'released' end
 
 local owed, known = 0, true
 if count then
-  if reservation and reservation.generation == count.generation then owed = owed + tonumber(reservation.quantity) end
-  if held and count.version >= tonumber(ARGV[7]) then
+  local by_load = held and count.version >= tonumber(ARGV[7])
+  if reservation and reservation.generation == count.generation then
+    owed = owed + tonumber(reservation.quantity)
+    known = not held or by_load or reservation.state == 'H' -- otherwise it may have been lost and made again
+  end
+  if by_load then
     if ARGV[8] == '' then known = false
     elseif count.version < tonumber(ARGV[8]) then owed = owed + tonumber(ARGV[3]) end
   elseif not reservation and taken and not foreign then known = false end
