@@ -75,7 +75,9 @@ func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
 	})
 	p.closers = append(p.closers, p.stock.Close)
 	p.warnOfMemoryPolicy(ctx)
-	p.payments, err = payment.New(payment.Config{URL: p.cfg.PaymentURL, Timeout: p.cfg.PaymentTimeout, Registerer: p.registry})
+	p.payments, err = payment.New(payment.Config{
+		URL: p.cfg.PaymentURL, Timeout: p.cfg.PaymentTimeout, Concurrency: p.cfg.PaymentConcurrency, Registerer: p.registry,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,8 @@ type Config struct {
 	PaymentURL string `env:"HOLDFAST_PAYMENT_URL"`
 	// PaymentTimeout bounds one request to the provider.
 	PaymentTimeout time.Duration `env:"HOLDFAST_PAYMENT_TIMEOUT" envDefault:"8s"`
+	// PaymentConcurrency bounds the requests that one process has open at the provider.
+	PaymentConcurrency int `env:"HOLDFAST_PAYMENT_CONCURRENCY" envDefault:"256"`
 	// PaymentKeyMemory is how long the provider surely remembers an idempotency key. Providers promise
 	// 24 h; the default leaves room for clocks and time-outs.
 	PaymentKeyMemory time.Duration `env:"HOLDFAST_PAYMENT_KEY_MEMORY" envDefault:"20h"`
@@ -94,6 +96,7 @@ func (c Config) Validate() error {
 	check(c.MySQLConns >= 1 && c.MySQLConns <= 10_000, "HOLDFAST_MYSQL_CONNS", "must be 1 to 10000")
 	check(c.DirectOpens >= 1 && c.DirectOpens <= 10_000, "HOLDFAST_DIRECT_OPENS", "must be 1 to 10000")
 	check(len(c.RedisAddrs) > 0, "HOLDFAST_REDIS_ADDRS", "must be set, to HOST:PORT or several of them with commas")
+	check(c.PaymentConcurrency >= 1 && c.PaymentConcurrency <= 100_000, "HOLDFAST_PAYMENT_CONCURRENCY", "must be 1 to 100000")
 	check(c.PaymentURL != "", "HOLDFAST_PAYMENT_URL", "must be set")
 	check(c.TaskQueue != "", "HOLDFAST_TASK_QUEUE", "must not be empty")
 	address := func(variable, addr string) {

@@ -5,6 +5,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,13 +20,15 @@ import (
 	"holdfast/order"
 )
 
-// Config says where the provider is. All fields are required.
+// Config says where the provider is. All fields but Concurrency are required.
 type Config struct {
 	// URL is the base of every path, such as https://payments.example/sandbox.
 	URL string
 	// Timeout bounds one request from the dial to the last byte of the answer. The caller's context
 	// may bound it further.
 	Timeout time.Duration
+	// Concurrency bounds the requests that are open at once; 0 means DefaultConcurrency.
+	Concurrency int
 	// Registerer takes the client's series.
 	Registerer prometheus.Registerer
 }
@@ -35,6 +38,7 @@ type Client struct {
 	base    string // without a slash at its end
 	timeout time.Duration
 	http    *http.Client
+	guard   *guard
 	metrics *metrics
 }
 
@@ -48,9 +52,12 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("payment provider's URL: must be http:// or https://, a host and at most a path")
 	case cfg.Timeout <= 0:
 		return nil, errors.New("payment provider's time-out: must be positive")
+	case cfg.Concurrency < 0:
+		return nil, errors.New("payment provider's concurrency: must not be negative")
 	case cfg.Registerer == nil:
 		return nil, errors.New("payment client: needs a prometheus.Registerer")
 	}
+	g := newGuard(cmp.Or(cfg.Concurrency, DefaultConcurrency))
 	return &Client{
 		base:    strings.TrimSuffix(base.String(), "/"),
 		timeout: cfg.Timeout,
@@ -60,7 +67,8 @@ func New(cfg Config) (*Client, error) {
 			// answer, and a surprising one.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		metrics: newMetrics(cfg.Registerer),
+		guard:   g,
+		metrics: newMetrics(cfg.Registerer, g.down),
 	}, nil
 }
 

@@ -62,6 +62,12 @@ func call[T any](c *Client, op operation, what string, do func() (T, error)) (T,
 // exchange sends a request and returns the answer if it is 200, or another one that the request allows
 // for. An error that carries no class is Unknown.
 func (c *Client) exchange(ctx context.Context, req request) (reply, error) {
+	leave, err := c.guard.enter(ctx)
+	if err != nil {
+		return reply{}, fmt.Errorf("%s: %w", req, err)
+	}
+	answered := false
+	defer func() { leave(answered) }()
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	var connections int // that were given to the request, whose bytes may have left through each
@@ -69,6 +75,7 @@ func (c *Client) exchange(ctx context.Context, req request) (reply, error) {
 		GotConn: func(httptrace.GotConnInfo) { connections++ }, // HTTP/1 calls it from within Do
 	})
 	answer, err := c.send(traced, req)
+	answered = err == nil && answer.status < http.StatusInternalServerError
 	switch {
 	case err == nil:
 		if err = answer.refusal(); err != nil && connections > 1 {
