@@ -8,8 +8,10 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"holdfast/activities"
+	"holdfast/config"
 	"holdfast/metrics"
 	"holdfast/reconcile"
 	"holdfast/workflows"
@@ -35,6 +37,7 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 		// Cut off at once, a step under way would have to be found out about by its repeat.
 		WorkerStopTimeout: p.cfg.ShutdownTimeout,
 		OnFatalError:      func(err error) { p.fail(fmt.Errorf("the worker cannot go on: %w", err)) },
+		DeploymentOptions: deployment(p.cfg),
 	})
 	workflows.Register(w.worker)
 	steps := &activities.Activities{
@@ -52,6 +55,19 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	reconciliation.Register(w.worker)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)
 	return w, nil
+}
+
+// deployment pins workflows to the version that they began on. An order is short; one that waits long keeps its
+// version's workers needed, which Temporal shows as draining.
+func deployment(cfg config.Config) worker.DeploymentOptions {
+	if cfg.Deployment == "" {
+		return worker.DeploymentOptions{}
+	}
+	return worker.DeploymentOptions{
+		UseVersioning:             true,
+		Version:                   worker.WorkerDeploymentVersion{DeploymentName: cfg.Deployment, BuildID: cfg.BuildID},
+		DefaultVersioningBehavior: workflow.VersioningBehaviorPinned,
+	}
 }
 
 // Start begins to take work. It returns once the worker polls, or with the reason why it cannot.

@@ -22,6 +22,11 @@ type Config struct {
 	// TaskQueue is the Temporal task queue between api and worker.
 	TaskQueue string `env:"HOLDFAST_TASK_QUEUE" envDefault:"holdfast"`
 
+	// Deployment and BuildID are a worker's version for Temporal's worker versioning: orders then end on the version that
+	// they began on. Empty, both of them: the worker is not versioned.
+	Deployment string `env:"HOLDFAST_DEPLOYMENT"`
+	BuildID    string `env:"HOLDFAST_BUILD_ID"`
+
 	// MySQLDSN is the order database, as go-sql-driver/mysql writes it: user:password@tcp(host:port)/database.
 	MySQLDSN string `env:"HOLDFAST_MYSQL_DSN"`
 	// SQLitePath is an order database in a file, for the embedded stack.
@@ -98,6 +103,7 @@ func (c Config) Validate() error {
 	check(len(c.RedisAddrs) > 0, "HOLDFAST_REDIS_ADDRS", "must be set, to HOST:PORT or several of them with commas")
 	check(c.PaymentConcurrency >= 1 && c.PaymentConcurrency <= 100_000, "HOLDFAST_PAYMENT_CONCURRENCY", "must be 1 to 100000")
 	check(c.PaymentURL != "", "HOLDFAST_PAYMENT_URL", "must be set")
+	check((c.Deployment == "") == (c.BuildID == ""), "HOLDFAST_DEPLOYMENT", "and HOLDFAST_BUILD_ID must be set together, or neither")
 	check(c.TaskQueue != "", "HOLDFAST_TASK_QUEUE", "must not be empty")
 	address := func(variable, addr string) {
 		_, _, err := net.SplitHostPort(addr)

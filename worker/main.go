@@ -2,9 +2,24 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"flag"
 	"os"
 
 	"holdfast/app"
 )
 
-func main() { os.Exit(app.Run("worker", os.Stderr, app.NewWorker)) }
+func main() {
+	deployment := flag.String("deployment", "", "name of the deployment for Temporal's worker versioning (HOLDFAST_DEPLOYMENT)")
+	buildID := flag.String("build-id", "", "version of this build in the deployment (HOLDFAST_BUILD_ID)")
+	flag.Parse()
+	os.Exit(app.Run("worker", os.Stderr, func(ctx context.Context, o app.Options) (*app.Worker, error) {
+		o.Config.Deployment = cmp.Or(*deployment, o.Config.Deployment)
+		o.Config.BuildID = cmp.Or(*buildID, o.Config.BuildID)
+		if err := o.Config.Validate(); err != nil {
+			return nil, err
+		}
+		return app.NewWorker(ctx, o)
+	}))
+}
