@@ -35,7 +35,7 @@ func (frontRow) TableName() string { return "front" }
 // frontID is the row's id.
 const frontID = 1
 
-// Epoch implements stock.Source. Should the row have been deleted by hand, the first epoch begins again.
+// Epoch implements stock.Source. Should the row have been deleted by hand, another epoch begins.
 func (db *DB) Epoch(ctx context.Context) (epoch int64, err error) {
 	var rows []frontRow
 	err = db.gorm.WithContext(ctx).Limit(1).Find(&rows, frontID).Error
@@ -57,13 +57,13 @@ func (db *DB) NextEpoch(ctx context.Context, known int64) (epoch int64, err erro
 		case err != nil:
 			return err
 		case len(rows) == 0:
-			epoch = known + 1
+			epoch = max(known+1, now().UnixMilli())
 			return tx.Create(&frontRow{ID: frontID, Epoch: epoch}).Error
 		case rows[0].Epoch != known:
 			epoch = rows[0].Epoch
 			return nil
 		}
-		epoch = known + 1
+		epoch = max(known+1, now().UnixMilli()) // also after those of a database that was restored from before them
 		return tx.Model(&frontRow{}).Where("id = ?", frontID).Update("epoch", epoch).Error
 	})
 	if err != nil {

@@ -16,16 +16,18 @@ func TestAnEpochEndsOnce(t *testing.T) {
 				t.Error(err)
 			}
 		})
+		second := now[0]
 		for i, epoch := range now {
-			if epoch != 2 {
-				t.Errorf("program %d is told of epoch %d, want 2", i, epoch)
+			if epoch != second || epoch <= 1 {
+				t.Errorf("program %d is told of epoch %d, the first of %d", i, epoch, second)
 			}
 		}
-		if got := must(db.NextEpoch(t.Context(), 2))(t); got != 3 {
-			t.Errorf("the next epoch is %d, want 3", got)
+		third := must(db.NextEpoch(t.Context(), second))(t)
+		if third <= second {
+			t.Errorf("after %d comes %d", second, third)
 		}
-		if got := must(db.NextEpoch(t.Context(), 1))(t); got != 3 {
-			t.Errorf("who still knew the first is told of %d, want 3", got)
+		if got := must(db.NextEpoch(t.Context(), 1))(t); got != third {
+			t.Errorf("who still knew the first is told of %d, want %d", got, third)
 		}
 	})
 }
@@ -33,12 +35,13 @@ func TestAnEpochEndsOnce(t *testing.T) {
 func TestAnEpochThatWasDeletedByHandBeginsAgain(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		db.exec(t, "DELETE FROM front")
-		if got := must(db.Epoch(t.Context()))(t); got != 1 {
-			t.Errorf("the epoch is %d, want 1", got)
+		begun := must(db.Epoch(t.Context()))(t)
+		if begun <= 1 {
+			t.Errorf("the epoch is %d: counts of the first would be trusted", begun)
 		}
 		db.exec(t, "DELETE FROM front")
-		if got := must(db.NextEpoch(t.Context(), 7))(t); got != 8 {
-			t.Errorf("the epoch after the seventh is %d", got)
+		if got := must(db.NextEpoch(t.Context(), begun))(t); got <= begun {
+			t.Errorf("the epoch after %d is %d", begun, got)
 		}
 	})
 }

@@ -202,7 +202,8 @@ func TestARedisThatTakesNoWritesIsAwayAsWell(t *testing.T) {
 		"full": {[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}},
 		// A replica of a server that is not there.
 		"a replica": {[]any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}},
-		"not ours":  {[]any{"ACL", "SETUSER", "default", "-evalsha", "-eval", "-set"}, []any{"ACL", "SETUSER", "default", "+@all"}},
+		"not ours":  {[]any{"ACL", "SETUSER", "default", "-evalsha", "-eval"}, []any{"ACL", "SETUSER", "default", "+@all"}},
+		"not all":   {[]any{"ACL", "SETUSER", "default", "-hincrby", "-set"}, []any{"ACL", "SETUSER", "default", "+@all"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

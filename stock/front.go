@@ -47,6 +47,7 @@ type Front struct {
 	rdb      redis.UniversalClient
 	source   Source
 	cfg      Config
+	patience time.Duration // bounds one pipeline, connection included
 	metrics  *frontMetrics
 	presence *presence
 	trust    *trust
@@ -72,11 +73,12 @@ func New(options *redis.UniversalOptions, source Source, cfg Config) *Front {
 	set.ReadTimeout = cmp.Or(set.ReadTimeout, patience)
 	set.WriteTimeout = cmp.Or(set.WriteTimeout, patience)
 	f := &Front{source: source, cfg: cfg, metrics: newFrontMetrics()}
-	cluster := set.MasterName == "" && (set.IsClusterMode || len(set.Addrs) > 1)
-	f.trust = newTrust(source, f.metrics, cluster)
+	// On a Cluster a pipeline dials and is repeated: all of that has to fit into one of a step's three tries.
+	f.patience = set.ReadTimeout + 100*time.Millisecond
+	f.trust = newTrust(source, f.metrics)
 	f.presence = newPresence(f.probe, f.trust.doubt)
 	set.OnConnect = f.trust.connected
-	if cluster {
+	if set.MasterName == "" && (set.IsClusterMode || len(set.Addrs) > 1) {
 		nodes := set.Cluster()
 		nodes.ClusterStateReloadInterval = 2 * time.Second // of a failover, nothing else tells
 		f.rdb = redis.NewClusterClient(nodes)
@@ -364,8 +366,10 @@ func (f *Front) admit(ctx context.Context) (int64, error) {
 	return f.trust.current(ctx)
 }
 
-// probe tells whether Redis takes writes again, where it last failed.
+// probe tells whether Redis takes what orders ask of it again, where it last failed: a script that writes.
 func (f *Front) probe(ctx context.Context) error {
 	tag, _ := f.failedAt.Load().(string)
-	return f.rdb.Set(ctx, "p:"+tag, "", probePause).Err()
+	keys := []string{"s:" + tag + " probe", "l:" + tag + " probe"} // no SKU has a blank
+	answer, err := takeScript.Eval(ctx, f.rdb, keys, 0, "probe", (probePause / 2).Milliseconds()).Text()
+	return reply{text: answer, err: err}.failed(answerTaken)
 }

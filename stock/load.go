@@ -143,6 +143,11 @@ func (f *Front) write(ctx context.Context, skus []string, token string) {
 	if len(skus) == 0 {
 		return
 	}
+	readIn, err := f.admit(ctx)
+	if err != nil {
+		f.giveUp(ctx, skus, err)
+		return
+	}
 	available, err := f.source.Available(ctx, skus)
 	if err != nil {
 		f.giveUp(ctx, skus, err)
@@ -158,7 +163,7 @@ func (f *Front) write(ctx context.Context, skus []string, token string) {
 		}
 		known = append(known, sku)
 		// Eight characters tell the generations of one SKU apart, and stand in every reservation.
-		calls = append(calls, f.loadCall(sku, token, rand.Text()[:8], row))
+		calls = append(calls, f.loadCall(sku, token, rand.Text()[:8], row, readIn))
 	}
 	f.metrics.loads.WithLabelValues("unknown").Add(float64(len(unknown)))
 	f.dropTokens(ctx, unknown)

@@ -272,7 +272,7 @@ func TestWhoWaitsForAnotherLoaderGivesUpInTime(t *testing.T) {
 		if err := s.rdb.Set(t.Context(), "l:{mug}", "another", time.Minute).Err(); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		got := s.Reserve(ctx, []order.Order{newOrder(t, 2, 1), newOrder(t, 1, 0, order.Line{SKU: "plate", Quantity: 1})})
 		if got[0].Failure == nil {

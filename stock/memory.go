@@ -46,8 +46,9 @@ func infoOf(text string) map[string]string {
 	return fields
 }
 
-// serverID gives the id that a server has from its start to its end, "" if it does not tell.
+// serverID gives what a server keeps from its start to its end, as long as it is a master. Empty if it does not tell.
 func serverID(ctx context.Context, conn *redis.Conn) (string, error) {
-	info, err := conn.Info(ctx, "server").Result()
-	return infoOf(info)["run_id"], err
+	info, err := conn.Info(ctx).Result()
+	about := infoOf(info)
+	return about["run_id"] + about["master_replid"], err
 }

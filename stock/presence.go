@@ -17,8 +17,12 @@ const (
 	// failuresToOpen in a row, and Redis is away. A lone time-out on a busy machine is not enough, and a
 	// step has had that many tries within its budget.
 	failuresToOpen = 3
-	// probePause lies between two looks whether Redis is back.
+	// probePause lies between two looks whether Redis is back, unless it comes and goes.
 	probePause = time.Second
+	// maxProbePause lies between them at most.
+	maxProbePause = 30 * time.Second
+	// steady is how long Redis must have been there to be given the short pause again.
+	steady = 10 * time.Second
 	// probePatience bounds such a look.
 	probePatience = 500 * time.Millisecond
 )
@@ -29,18 +33,42 @@ type presence struct {
 	breaker  circuitbreaker.CircuitBreaker[any]
 	probe    func(context.Context) error // a write where the last failure was
 	refusals atomic.Int32                // of writes, in a row
+
+	// A Redis that comes and goes, such as one that is full and expires keys, is left alone for longer each time.
+	returned  atomic.Int64 // when it last did, in Unix nanoseconds
+	pause     atomic.Int64 // until it is looked at again, in nanoseconds
+	lookAfter atomic.Int64 // in Unix nanoseconds
 }
 
 // newPresence makes one that calls lost whenever Redis went away or came back.
 func newPresence(probe func(context.Context) error, lost func()) *presence {
-	changed := func(circuitbreaker.StateChangedEvent) { lost() }
-	return &presence{probe: probe, breaker: circuitbreaker.NewBuilder[any]().
+	p := &presence{probe: probe}
+	p.breaker = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(failuresToOpen).
 		WithSuccessThreshold(1).
 		WithDelay(probePause).
-		OnOpen(changed).
-		OnClose(changed).
-		Build()}
+		OnOpen(func(e circuitbreaker.StateChangedEvent) {
+			if e.OldState == circuitbreaker.ClosedState { // and not from a look in vain
+				p.went()
+				lost()
+			}
+		}).
+		OnClose(func(circuitbreaker.StateChangedEvent) {
+			p.returned.Store(time.Now().UnixNano())
+			lost()
+		}).
+		Build()
+	return p
+}
+
+// went decides when it is looked at again.
+func (p *presence) went() {
+	pause := probePause
+	if time.Since(time.Unix(0, p.returned.Load())) < steady {
+		pause = min(2*time.Duration(p.pause.Load()), maxProbePause)
+	}
+	p.pause.Store(int64(pause))
+	p.lookAfter.Store(time.Now().Add(pause).UnixNano())
 }
 
 func (p *presence) away() bool { return !p.breaker.IsClosed() }
@@ -52,6 +80,10 @@ func (p *presence) admit(ctx context.Context) error {
 	}
 	if !p.breaker.IsHalfOpen() {
 		return nil
+	}
+	if time.Now().UnixNano() < p.lookAfter.Load() {
+		p.breaker.RecordFailure() // which gives the permit back
+		return errAway
 	}
 	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), probePatience)
 	defer cancel()

@@ -93,11 +93,11 @@ func takeCall(sku, token string) call {
 	return call{takeScript, []string{stockKey(sku), loaderKey(sku)}, []any{token, loaderTTL.Milliseconds()}}
 }
 
-func (f *Front) loadCall(sku, token, generation string, row order.Available) call {
+func (f *Front) loadCall(sku, token, generation string, row order.Available, readIn int64) call {
 	return call{
 		loadScript,
 		[]string{stockKey(sku), loaderKey(sku)},
-		[]any{token, generation, row.Version, row.Units, f.cfg.IdleTTL.Milliseconds()},
+		[]any{token, generation, row.Version, row.Units, f.cfg.IdleTTL.Milliseconds(), readIn},
 	}
 }
 
@@ -143,6 +143,10 @@ func (f *Front) run(ctx context.Context, calls []call) ([]reply, error) {
 			return nil, err
 		}
 		f.evaluate(ctx, epoch, calls, replies, open)
+		if f.trust.over(epoch) { // the calls dialled, and met a server that was restarted: they trusted what it came with
+			open = slices.DeleteFunc(open, func(i int) bool { return replies[i].err != nil })
+			continue
+		}
 		open = slices.DeleteFunc(open, func(i int) bool { return replies[i].text != answerOutdated })
 		if len(open) > 0 {
 			if err := f.catchUp(ctx, epoch, calls, open); err != nil {
@@ -188,7 +192,9 @@ func (f *Front) pipeline(ctx context.Context, epoch int64, calls []call, replies
 		c := calls[i]
 		cmds[n] = eval(c.script, ctx, pipe, c.keys, slices.Insert(slices.Clone(c.args), 0, any(epoch))...)
 	}
-	_, _ = pipe.Exec(ctx) // each command carries its own error
+	patience, cancel := context.WithTimeout(ctx, f.patience)
+	defer cancel()
+	_, _ = pipe.Exec(patience) // each command carries its own error
 	best := notReached
 	for n, i := range which {
 		text, err := cmds[n].Text()
@@ -205,7 +211,9 @@ func (f *Front) pipe(ctx context.Context, at string, fill func(redis.Pipeliner))
 	}
 	pipe := f.rdb.Pipeline()
 	fill(pipe)
-	_, err := pipe.Exec(ctx)
+	patience, cancel := context.WithTimeout(ctx, f.patience)
+	defer cancel()
+	_, err := pipe.Exec(patience)
 	f.note(ctx, serviceOf(err, ""), at)
 	return failure(err)
 }
@@ -241,7 +249,9 @@ func unserved(err error) bool {
 	if _, refused := errors.AsType[redis.Error](err); !refused {
 		return err != nil
 	}
-	return !strings.HasPrefix(err.Error(), "NOSCRIPT") && !strings.HasPrefix(err.Error(), "WRONGTYPE") && !strings.HasPrefix(err.Error(), "ERR ")
+	text := err.Error()
+	return !strings.HasPrefix(text, "NOSCRIPT") && !strings.HasPrefix(text, "WRONGTYPE") &&
+		(!strings.HasPrefix(text, "ERR ") || strings.Contains(text, "can't run this command") || strings.Contains(text, "OOM"))
 }
 
 // failure gives a Redis error its class. A refused connection and a refused command had no effect;

@@ -33,14 +33,13 @@ type trust struct {
 	readAt  atomic.Int64  // when the epoch was last read or ended, in Unix nanoseconds
 	asking  chan struct{} // holds a token while the epoch is asked for
 
-	servers sync.Map // run id by the address of a server
-	several bool     // Redis is a Cluster
+	servers sync.Map // what a server said of itself, by its address
 }
 
 const unknownEpoch = math.MaxInt64
 
-func newTrust(source Source, metrics *frontMetrics, several bool) *trust {
-	return &trust{source: source, metrics: metrics, asking: make(chan struct{}, 1), several: several}
+func newTrust(source Source, metrics *frontMetrics) *trust {
+	return &trust{source: source, metrics: metrics, asking: make(chan struct{}, 1)}
 }
 
 // doubt ends the current epoch, as soon as somebody asks for it.
@@ -57,9 +56,12 @@ func (t *trust) doubt() {
 	}
 }
 
+// over tells whether an epoch is in doubt by now.
+func (t *trust) over(epoch int64) bool { return epoch <= t.doubted.Load() }
+
 // current gives the epoch, ending the known one first if that is in doubt.
 func (t *trust) current(ctx context.Context) (int64, error) {
-	if epoch := t.epoch.Load(); epoch > t.doubted.Load() {
+	if !t.over(t.epoch.Load()) {
 		t.refresh(ctx)
 		return t.epoch.Load(), nil
 	}
@@ -144,7 +146,7 @@ func (t *trust) lock(ctx context.Context) error {
 func (t *trust) unlock() { <-t.asking }
 
 // connected looks at the server behind a new connection: one that was restarted may have come back with counts from a
-// while ago, and a node of a Cluster that was not met before may be a replica that took its master's place.
+// while ago, and one that was a replica knows what its master had told it.
 func (t *trust) connected(ctx context.Context, conn *redis.Conn) error {
 	id, err := serverID(ctx, conn)
 	if refused := redis.Error(nil); errors.As(err, &refused) {
@@ -154,7 +156,7 @@ func (t *trust) connected(ctx context.Context, conn *redis.Conn) error {
 		return err
 	}
 	before, known := t.servers.Swap(conn.String(), id)
-	if known && before != id || !known && t.several {
+	if known && before != id {
 		t.doubt()
 	}
 	return nil

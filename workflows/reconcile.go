@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -50,6 +51,7 @@ const (
 func ReconcileStock(ctx workflow.Context, in ReconcileInput) (order.Reconciliation, error) {
 	p := in.Progress
 	p.Found.DryRun = in.DryRun
+	var failed error // of one walk, which does not keep the other from its work
 	for _, walk := range []struct {
 		activity, doing string
 		done            func() bool
@@ -60,13 +62,17 @@ func ReconcileStock(ctx workflow.Context, in ReconcileInput) (order.Reconciliati
 		for !walk.done() {
 			tell(ctx, walk.doing+". "+foundInWords(p.Found))
 			if err := chunk(ctx, walk.activity, walk.doing, &p); err != nil {
-				return order.Reconciliation{}, err
+				failed = cmp.Or(failed, err)
+				break
 			}
 			if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 				in.Progress = p
 				return order.Reconciliation{}, workflow.NewContinueAsNewError(ctx, ReconcileStockName, in)
 			}
 		}
+	}
+	if failed != nil {
+		return order.Reconciliation{}, failed
 	}
 	if !in.DryRun {
 		local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{ScheduleToCloseTimeout: fastBudget})

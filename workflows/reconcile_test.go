@@ -204,6 +204,26 @@ func TestAReconciliationThatFailsForLongMakesRoomForTheNext(t *testing.T) {
 	}
 }
 
+// An order that cannot be asked about must not keep the counts wrong.
+func TestCountsAreComparedAlthoughOrdersCannotBeReDriven(t *testing.T) {
+	t.Parallel()
+	r := &rounds{orders: 1, counts: 2}
+	r.fails = func(int) error {
+		if strings.HasPrefix(r.calls[len(r.calls)-1], "orders") {
+			return errors.New("Temporal does not answer")
+		}
+		return nil
+	}
+	env, _ := reconciling(t, r)
+	env.ExecuteWorkflow(workflows.ReconcileStock, workflows.ReconcileInput{})
+	if env.GetWorkflowError() == nil {
+		t.Error("the run is taken for a whole one")
+	}
+	if last := r.calls[len(r.calls)-1]; last != "counts after I" {
+		t.Errorf("the last call was %q", last)
+	}
+}
+
 func TestHowRunsAndRedrivesAreStarted(t *testing.T) {
 	t.Parallel()
 	o := newOrder(t)

@@ -6,5 +6,8 @@
 local count, outdated = read_count(KEYS[1])
 if outdated then return 'outdated' end
 if count then return 'loaded' end
-if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return 'taken' end
+if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
+  redis.call('DEL', KEYS[1]) -- of an earlier epoch: whoever still aligns it meets none, and stops this load instead
+  return 'taken'
+end
 return 'loading'
