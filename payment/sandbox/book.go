@@ -21,15 +21,23 @@ type charge struct {
 // payment is all that was decided for one reference.
 type payment struct {
 	asked    charge // only the reference is set if it was reversed before any charge
+	pending  bool   // to be approved or declined later, unless it is reversed before
 	declined string // why nothing was charged; empty if it was approved
-	charged  int64  // minor units, 0 if declined
+	charged  int64  // minor units, 0 if declined or pending
 	reversed bool   // net zero for ever
+	changed  time.Time
 }
 
-// Kinds of ledger entries.
+// Kinds of ledger entries, and of the decisions that make them.
 const (
 	KindCharge   = "charge"
 	KindReversal = "reversal"
+)
+
+// Kinds of decisions that are no entry by themselves.
+const (
+	kindPending    = "pending"    // a charge that is decided later
+	kindResolution = "resolution" // decides a pending charge; if it approves, the entry is a KindCharge
 )
 
 // Entry is one movement of money.
@@ -58,6 +66,9 @@ type book struct {
 	keys     map[string]*payment // by the Idempotency-Key that decided it
 	entries  []Entry
 	journal  *journal
+
+	// onPending is told once of each payment that waits for resolve, under the lock. It must not wait.
+	onPending func(payment)
 }
 
 func newBook() *book {
@@ -66,6 +77,8 @@ func newBook() *book {
 		keys:     make(map[string]*payment),
 		entries:  []Entry{}, // an empty ledger is answered as [], not as null
 		journal:  newJournal(io.Discard),
+
+		onPending: func(payment) {},
 	}
 }
 
@@ -78,6 +91,11 @@ func (b *book) open(path string, log *slog.Logger) error {
 		return err
 	}
 	b.journal = j
+	for _, p := range b.payments {
+		if p.pending {
+			b.onPending(*p)
+		}
+	}
 	return nil
 }
 
@@ -87,8 +105,9 @@ func (b *book) close() error {
 	return b.journal.close()
 }
 
-// charge decides once for each reference and key. It fails with errKeyReused, with errCharged, or with
-// the journal's error, after which nothing more is answered.
+// charge decides once for each reference and key. Without a key it decides once for the reference, and
+// no repeat is recognised. It fails with errKeyReused, with errCharged, or with the journal's error, after
+// which nothing more is answered.
 func (b *book) charge(key string, asked charge) (payment, error) {
 	p, written, err := b.decideCharge(key, asked)
 	if err := b.journal.commit(written); err != nil {
@@ -113,11 +132,44 @@ func (b *book) decideCharge(key string, asked charge) (payment, *batch, error) {
 		}
 		return payment{}, b.journal.tail(), errCharged
 	}
-	written, err := b.record(record{Kind: KindCharge, Key: key, charge: asked, Declined: declineReason(asked.PaymentMethod)})
+	decision := record{Kind: KindCharge, Key: key, charge: asked}
+	if decidedLater(asked.PaymentMethod) {
+		decision.Kind = kindPending
+	} else {
+		decision.Declined = declineReason(asked.PaymentMethod)
+	}
+	written, err := b.record(decision)
 	if err != nil {
 		return payment{}, written, err
 	}
-	return *b.payments[asked.Reference], written, nil
+	p := *b.payments[asked.Reference]
+	if p.pending {
+		b.onPending(p)
+	}
+	return p, written, nil
+}
+
+// resolve decides a pending payment by its method and gives what it is then. It does nothing to any
+// other: a reversal that came first keeps the money where it is.
+func (b *book) resolve(reference string) (payment, error) {
+	p, written, err := b.decideResolution(reference)
+	if err := b.journal.commit(written); err != nil {
+		return payment{}, err
+	}
+	return p, err
+}
+
+func (b *book) decideResolution(reference string) (payment, *batch, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.payments[reference]
+	if !p.pending {
+		return *p, b.journal.tail(), nil
+	}
+	written, err := b.record(record{
+		Kind: kindResolution, charge: charge{Reference: reference}, Declined: declineReason(p.asked.PaymentMethod),
+	})
+	return *p, written, err
 }
 
 // reverse makes the reference's net zero for ever, whether it was ever charged or not. It fails only
@@ -133,7 +185,8 @@ func (b *book) reverse(reference string) (payment, error) {
 func (b *book) decideReversal(reference string) (payment, *batch, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// A declined charge stays declined: its net is zero, and no other charge gets the reference.
+	// A declined charge stays declined: its net is zero, and no other charge gets the reference. A
+	// pending one is reversed before it is charged.
 	if p, known := b.payments[reference]; known && (p.reversed || p.declined != "") {
 		return *p, b.journal.tail(), nil
 	}
@@ -187,27 +240,44 @@ func (b *book) apply(r record) error {
 	switch {
 	case r.Reference == "":
 		return errors.New("no reference")
-	case r.Kind == KindCharge && !known && b.keys[r.Key] == nil:
-		p = &payment{asked: r.charge, declined: r.Declined}
-		b.payments[r.Reference], b.keys[r.Key] = p, p
-		if p.declined == "" {
-			p.charged = r.Amount
-			b.enter(r, p)
+	case (r.Kind == KindCharge || r.Kind == kindPending) && !known && b.keys[r.Key] == nil:
+		p = &payment{asked: r.charge, pending: true}
+		b.payments[r.Reference] = p
+		if r.Key != "" {
+			b.keys[r.Key] = p
 		}
+		if r.Kind == KindCharge {
+			b.decide(r, p)
+		}
+	case r.Kind == kindResolution && known && p.pending:
+		b.decide(r, p)
 	case r.Kind == KindReversal && !known:
-		b.payments[r.Reference] = &payment{asked: r.charge, reversed: true}
+		p = &payment{asked: r.charge, reversed: true}
+		b.payments[r.Reference] = p
 	case r.Kind == KindReversal && !p.reversed && p.declined == "":
-		p.reversed = true
-		b.enter(r, p)
+		p.pending, p.reversed = false, true
+		if p.charged > 0 {
+			b.enter(KindReversal, r.At, p)
+		}
 	default:
 		return fmt.Errorf("a %q of %q cannot follow what was decided before", r.Kind, r.Reference)
 	}
+	p.changed = r.At
 	return nil
 }
 
-func (b *book) enter(r record, p *payment) {
+// decide approves or declines.
+func (b *book) decide(r record, p *payment) {
+	p.pending, p.declined = false, r.Declined
+	if p.declined == "" {
+		p.charged = p.asked.Amount
+		b.enter(KindCharge, r.At, p)
+	}
+}
+
+func (b *book) enter(kind string, at time.Time, p *payment) {
 	b.entries = append(b.entries, Entry{
-		Number: int64(len(b.entries)) + 1, Kind: r.Kind, Reference: r.Reference,
-		Amount: p.charged, Currency: p.asked.Currency, At: r.At,
+		Number: int64(len(b.entries)) + 1, Kind: kind, Reference: p.asked.Reference,
+		Amount: p.charged, Currency: p.asked.Currency, At: at,
 	})
 }

@@ -29,7 +29,10 @@ func (f *failingAfter) Write(b []byte) (int, error) {
 func TestNothingIsAnsweredAfterTheJournalFailed(t *testing.T) {
 	t.Parallel()
 	b := newBook()
-	b.journal = newJournal(&failingAfter{writes: 1})
+	b.journal = newJournal(&failingAfter{writes: 2})
+	if _, err := b.charge("k0", charge{Reference: "r0", Amount: 1, Currency: "EUR", PaymentMethod: TokenAsync}); err != nil {
+		t.Fatal(err)
+	}
 	asked := charge{Reference: "r1", Amount: 1, Currency: "EUR", PaymentMethod: TokenOK}
 	if _, err := b.charge("k1", asked); err != nil {
 		t.Fatal(err)
@@ -40,6 +43,7 @@ func TestNothingIsAnsweredAfterTheJournalFailed(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for name, ask := range map[string]func() error{
+		"a pending payment":     func() error { _, err := b.resolve("r0"); return err },
 		"its repeat":            func() error { _, err := b.charge("k2", other); return err },
 		"its reversal":          func() error { _, err := b.reverse("r2"); return err },
 		"its look-up":           func() error { _, _, err := b.find("r2"); return err },
@@ -91,6 +95,47 @@ func TestChargeAndReversalAtOnce(t *testing.T) {
 			t.Errorf("%s has the entries %s", reference, got)
 		}
 	}
+}
+
+// TestResolutionAndReversalAtOnce runs both for the same pending payments straight on the book: either
+// the money moved and went back, or it never moved.
+func TestResolutionAndReversalAtOnce(t *testing.T) {
+	t.Parallel()
+	const payments = 2000
+	b := newBook()
+	var group sync.WaitGroup
+	for n := range payments {
+		asked := charge{Reference: strconv.Itoa(n), Amount: 7, Currency: "EUR", PaymentMethod: TokenAsync}
+		if p, err := b.charge("k"+asked.Reference, asked); err != nil || !p.pending {
+			t.Fatalf("got %+v, %v", p, err)
+		}
+		for range 2 {
+			group.Go(func() {
+				if p, err := b.resolve(asked.Reference); err != nil || p.pending {
+					t.Errorf("got %+v, %v", p, err)
+				}
+			})
+			group.Go(func() {
+				if p, err := b.reverse(asked.Reference); err != nil || !p.reversed || p.pending {
+					t.Errorf("got %+v, %v", p, err)
+				}
+				if p, err := b.resolve(asked.Reference); err != nil || !p.reversed {
+					t.Errorf("after the reversal it became %+v, %v", p, err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	kinds := make(map[string]string)
+	for _, e := range b.entries {
+		kinds[e.Reference] += e.Kind + " "
+	}
+	for reference, got := range kinds {
+		if got != "charge reversal " {
+			t.Errorf("%s has the entries %s", reference, got)
+		}
+	}
+	t.Logf("%d approved first, %d reversed first", len(kinds), payments-len(kinds))
 }
 
 // BenchmarkBook takes decisions without HTTP: what the one lock and the journal's writes allow.

@@ -42,19 +42,28 @@ type errorAnswer struct {
 
 // Statuses of a payment.
 const (
+	statusPending  = "pending"
 	statusApproved = "approved"
 	statusDeclined = "declined"
 	statusReversed = "reversed"
 )
 
 func (s *Server) routes() http.Handler {
+	provider := http.NewServeMux()
+	provider.HandleFunc("POST /v1/charges", s.postCharge)
+	provider.HandleFunc("POST /v1/reversals", s.postReversal)
+	provider.HandleFunc("GET /v1/payments/{reference}", s.getPayment)
+	provider.HandleFunc("GET /v1/ledger", s.getLedger)
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/charges", s.postCharge)
-	mux.HandleFunc("POST /v1/reversals", s.postReversal)
-	mux.HandleFunc("GET /v1/payments/{reference}", s.getPayment)
-	mux.HandleFunc("GET /v1/ledger", s.getLedger)
+	mux.HandleFunc("PUT /v1/admin/faults", s.putFaults)
+	mux.HandleFunc("GET /v1/admin/faults", s.getFaults)
+	mux.Handle("/", s.withFaults(provider))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.ready.Load() {
+		switch {
+		case s.invalid != nil:
+			answer(w, http.StatusServiceUnavailable, errorAnswer{s.invalid.Error()})
+			return
+		case !s.ready.Load():
 			answer(w, http.StatusServiceUnavailable, errorAnswer{"the journal is not open"})
 			return
 		}
@@ -68,20 +77,23 @@ func (s *Server) postCharge(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	if s.faults.due(TokenError, asked) {
+	if s.attempts.faulty(TokenError, asked) {
 		answer(w, http.StatusInternalServerError, errorAnswer{"simulated: nothing was charged"})
 		return
+	}
+	if s.faults.current().Mode == ModeForgetful {
+		key = ""
 	}
 	p, err := s.book.charge(key, asked)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	if s.faults.due(TokenLost, asked) {
+	if s.attempts.faulty(TokenLost, asked) {
 		cut(w)
 	}
 	if asked.PaymentMethod == TokenSlow {
-		s.dawdle(r)
+		s.dawdle(r, s.cfg.SlowAnswer)
 	}
 	answer(w, http.StatusOK, p.chargeAnswer())
 }
@@ -141,6 +153,8 @@ func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) {
 func (p payment) chargeAnswer() chargeAnswer {
 	a := chargeAnswer{Reference: p.asked.Reference, Status: statusApproved, Amount: p.asked.Amount, Currency: p.asked.Currency}
 	switch {
+	case p.pending:
+		a.Status = statusPending
 	case p.reversed:
 		a.Status, a.Reason = statusDeclined, ReasonReversed
 	case p.declined != "":
@@ -152,6 +166,8 @@ func (p payment) chargeAnswer() chargeAnswer {
 func (p payment) answer() paymentAnswer {
 	a := paymentAnswer{Reference: p.asked.Reference, Status: statusApproved, Charged: p.charged, Currency: p.asked.Currency}
 	switch {
+	case p.pending:
+		a.Status = statusPending
 	case p.reversed:
 		a.Status, a.Reason, a.Reversed = statusReversed, ReasonReversed, p.charged
 	case p.declined != "":
@@ -161,8 +177,8 @@ func (p payment) answer() paymentAnswer {
 }
 
 // dawdle keeps the answer back. The money has moved already.
-func (s *Server) dawdle(r *http.Request) {
-	late := time.NewTimer(s.cfg.SlowAnswer)
+func (s *Server) dawdle(r *http.Request, delay time.Duration) {
+	late := time.NewTimer(delay)
 	defer late.Stop()
 	select {
 	case <-late.C:

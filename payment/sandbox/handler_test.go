@@ -20,7 +20,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 		a.want(a.charge("k2", "r2", 500, sandbox.TokenDeclined), "declined", sandbox.ReasonCardDeclined)
-		a.want(a.charge("k3", "r3", 500, "tok_async"), "declined", sandbox.ReasonUnknownMethod)
+		a.want(a.charge("k3", "r3", 500, "tok_other"), "declined", sandbox.ReasonUnknownMethod)
 	}
 	for name, got := range map[string]answer{
 		"another amount":    a.charge("k1", "r1", 501, sandbox.TokenOK),

@@ -11,12 +11,17 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/payment/sandbox"
 )
 
-// journalVariable tells this binary to be a provider on that journal, and nothing else.
-const journalVariable = "HOLDFAST_SANDBOX_TEST_JOURNAL"
+const (
+	// journalVariable tells this binary to be a provider on that journal, and nothing else.
+	journalVariable = "HOLDFAST_SANDBOX_TEST_JOURNAL"
+	// asyncVariable is its Config.AsyncDelay.
+	asyncVariable = "HOLDFAST_SANDBOX_TEST_ASYNC_DELAY"
+)
 
 func TestMain(m *testing.M) {
 	if journal := os.Getenv(journalVariable); journal != "" {
@@ -28,7 +33,12 @@ func TestMain(m *testing.M) {
 
 // serveUntilKilled prints the URL, and ends with its standard input should the test die first.
 func serveUntilKilled(journal string) {
-	provider := sandbox.New(sandbox.Config{Addr: "127.0.0.1:0", Journal: journal})
+	delay, err := time.ParseDuration(os.Getenv(asyncVariable))
+	if err != nil {
+		slog.Error("payment sandbox", "error", err)
+		os.Exit(1)
+	}
+	provider := sandbox.New(sandbox.Config{Addr: "127.0.0.1:0", Journal: journal, AsyncDelay: delay})
 	if err := provider.Start(context.Background()); err != nil {
 		slog.Error("payment sandbox", "error", err)
 		os.Exit(1)
@@ -49,6 +59,9 @@ type answer struct {
 	Reversed  int64           `json:"reversed"`
 	Entries   []sandbox.Entry `json:"entries"`
 	Next      int64           `json:"next"`
+	Mode      sandbox.Mode    `json:"mode"`
+	Seconds   int             `json:"seconds"`
+	DelayMS   int             `json:"delay_ms"`
 	Error     string          `json:"error"`
 }
 
@@ -111,6 +124,19 @@ func (a api) reverse(reference string) answer {
 func (a api) find(reference string) answer {
 	a.t.Helper()
 	return a.ask(http.MethodGet, "/v1/payments/"+reference, "", "")
+}
+
+// await asks until the payment is not pending any more.
+func (a api) await(reference string) answer {
+	a.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		switch got := a.find(reference); {
+		case got.Status != "pending":
+			return got
+		case time.Now().After(deadline):
+			a.t.Fatalf("still %+v", got)
+		}
+	}
 }
 
 // entries reads the whole ledger, and checks that it has no gap.

@@ -17,7 +17,7 @@ import (
 type record struct {
 	Kind string `json:"kind"`
 	charge
-	Key      string    `json:"key,omitempty"`      // of a charge
+	Key      string    `json:"key,omitempty"`      // of a charge; empty if it was not kept
 	Declined string    `json:"declined,omitempty"` // why; empty if the money moved
 	At       time.Time `json:"at"`
 }

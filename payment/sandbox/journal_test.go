@@ -15,7 +15,14 @@ import (
 // start runs a provider on the journal. The second result stops it, as does the end of the test.
 func start(t *testing.T, journal string, log *slog.Logger) (api, func()) {
 	t.Helper()
-	provider := sandbox.New(sandbox.Config{Addr: "127.0.0.1:0", Journal: journal, Logger: log})
+	return startWith(t, sandbox.Config{Journal: journal, Logger: log})
+}
+
+// startWith runs it on a free port.
+func startWith(t *testing.T, cfg sandbox.Config) (api, func()) {
+	t.Helper()
+	cfg.Addr = "127.0.0.1:0"
+	provider := sandbox.New(cfg)
 	if err := provider.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -104,20 +111,47 @@ func TestTornLastLine(t *testing.T) {
 	}
 }
 
+// TestJournalWithoutPendingPayments: what a provider decided at once, which knew no asynchronous methods,
+// stays decided.
+func TestJournalWithoutPendingPayments(t *testing.T) {
+	t.Parallel()
+	const text = `{"kind":"charge","reference":"r1","amount":1,"currency":"EUR","payment_method":"tok_ok","key":"k1","at":"2026-01-01T00:00:00Z"}
+{"kind":"charge","reference":"r2","amount":2,"currency":"EUR","payment_method":"tok_async","key":"k2","declined":"unknown_payment_method","at":"2026-01-01T00:00:01Z"}
+{"kind":"reversal","reference":"r1","at":"2026-01-01T00:00:02Z"}
+{"kind":"reversal","reference":"r3","at":"2026-01-01T00:00:03Z"}
+`
+	journal := filepath.Join(t.TempDir(), "journal")
+	if err := os.WriteFile(journal, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, stop := start(t, journal, quiet())
+	defer stop()
+	a.want(a.charge("k2", "r2", 2, sandbox.TokenAsync), "declined", sandbox.ReasonUnknownMethod)
+	a.want(a.find("r1"), "reversed", sandbox.ReasonReversed)
+	a.want(a.find("r3"), "reversed", sandbox.ReasonReversed)
+	a.wantLedger("charge r1 1 EUR", "reversal r1 1 EUR")
+	if after, err := os.ReadFile(journal); err != nil || string(after) != text {
+		t.Errorf("the journal became %s, %v", after, err)
+	}
+}
+
 // TestBrokenJournal: a line that makes no sense is reported with its number, and the file is left alone.
 func TestBrokenJournal(t *testing.T) {
 	t.Parallel()
 	const good = `{"kind":"charge","reference":"r","amount":1,"currency":"EUR","payment_method":"tok_ok","key":"k","at":"2026-01-01T00:00:00Z"}` + "\n"
 	for name, text := range map[string]string{
-		"garbage":            good + "!\n",
-		"an empty line":      good + "\n",
-		"an unknown kind":    good + `{"kind":"fee","reference":"s","at":"2026-01-01T00:00:00Z"}` + "\n",
-		"an unknown field":   good + `{"kind":"reversal","reference":"r","to":"me","at":"2026-01-01T00:00:00Z"}` + "\n",
-		"a second charge":    good + strings.Replace(good, `"k"`, `"l"`, 1),
-		"a second use":       good + strings.Replace(good, `"r"`, `"s"`, 1),
-		"no reference":       good + `{"kind":"reversal","at":"2026-01-01T00:00:00Z"}` + "\n",
-		"two in one line":    good + strings.TrimSuffix(strings.NewReplacer(`"r"`, `"s"`, `"k"`, `"l"`).Replace(good), "\n") + good,
-		"torn in the middle": good + good[:20] + "\n" + good,
+		"garbage":                 good + "!\n",
+		"an empty line":           good + "\n",
+		"an unknown kind":         good + `{"kind":"fee","reference":"s","at":"2026-01-01T00:00:00Z"}` + "\n",
+		"an unknown field":        good + `{"kind":"reversal","reference":"r","to":"me","at":"2026-01-01T00:00:00Z"}` + "\n",
+		"a second charge":         good + strings.Replace(good, `"k"`, `"l"`, 1),
+		"a second use":            good + strings.Replace(good, `"r"`, `"s"`, 1),
+		"a resolution of nothing": good + `{"kind":"resolution","reference":"s","at":"2026-01-01T00:00:00Z"}` + "\n",
+		"a second resolution":     good + `{"kind":"resolution","reference":"r","at":"2026-01-01T00:00:00Z"}` + "\n",
+		"a second, pending":       good + strings.NewReplacer(`"k"`, `"l"`, `:"charge"`, `:"pending"`).Replace(good),
+		"no reference":            good + `{"kind":"reversal","at":"2026-01-01T00:00:00Z"}` + "\n",
+		"two in one line":         good + strings.TrimSuffix(strings.NewReplacer(`"r"`, `"s"`, `"k"`, `"l"`).Replace(good), "\n") + good,
+		"torn in the middle":      good + good[:20] + "\n" + good,
 	} {
 		journal := filepath.Join(t.TempDir(), "journal")
 		if err := os.WriteFile(journal, []byte(text), 0o600); err != nil {

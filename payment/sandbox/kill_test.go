@@ -11,19 +11,20 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast/payment/sandbox"
 )
 
 // child is a provider in a process of its own.
-func child(t *testing.T, journal string) (*exec.Cmd, string) {
+func child(t *testing.T, journal string, asyncDelay time.Duration) (*exec.Cmd, string) {
 	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), executable)
-	cmd.Env = append(os.Environ(), journalVariable+"="+journal)
+	cmd.Env = append(os.Environ(), journalVariable+"="+journal, asyncVariable+"="+asyncDelay.String())
 	cmd.Stderr = os.Stderr
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func TestKilledProcess(t *testing.T) {
 	t.Parallel()
 	const shoppers, killAt = 16, 1000
 	journal := filepath.Join(t.TempDir(), "journal")
-	cmd, url := child(t, journal)
+	cmd, url := child(t, journal, time.Hour)
 	var answers atomic.Int64
 	last := make([]string, shoppers)       // the reference of each shopper that got no answer
 	answered := make([][]string, shoppers) // the references of those that did

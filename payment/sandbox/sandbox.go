@@ -29,17 +29,29 @@ type Config struct {
 	Journal string
 	// SlowAnswer is how late TokenSlow is answered. 0 means DefaultSlowAnswer.
 	SlowAnswer time.Duration
+	// AsyncDelay is how long TokenAsync and TokenAsyncDeclined are pending. 0 means DefaultAsyncDelay.
+	AsyncDelay time.Duration
+	// WebhookURL is told what became of each payment that was pending, as Event describes. Empty tells
+	// nobody.
+	WebhookURL string
+	// WebhookSecret signs what is sent to WebhookURL, which needs one: "whsec_" and 24 to 64 bytes in
+	// base64, as Standard Webhooks writes it.
+	WebhookSecret string
 	// Logger may be nil, which is slog's default one.
 	Logger *slog.Logger
 }
 
 // Server is the provider. Its methods may be called from any goroutine.
 type Server struct {
-	cfg     Config
-	book    *book
-	faults  faults
-	handler http.Handler
-	ready   atomic.Bool // the book holds what the journal says
+	cfg      Config
+	book     *book
+	attempts attempts
+	faults   faults
+	webhooks *webhooks // nil for none
+	errands  *errands  // what resolves pending payments and sends webhooks
+	handler  http.Handler
+	invalid  error       // what is wrong with cfg; nothing is answered but that
+	ready    atomic.Bool // the book holds what the journal says
 
 	mu       sync.Mutex // guards what follows
 	http     *http.Server
@@ -50,15 +62,23 @@ type Server struct {
 }
 
 // New makes a provider that does nothing yet. Without a Journal its Handler is ready at once, with one
-// it is after Start.
+// it is after Start. What is wrong with cfg is the error of Start, and of every answer of the Handler.
 func New(cfg Config) *Server {
 	if cfg.SlowAnswer == 0 {
 		cfg.SlowAnswer = DefaultSlowAnswer
 	}
+	if cfg.AsyncDelay == 0 {
+		cfg.AsyncDelay = DefaultAsyncDelay
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Server{cfg: cfg, book: newBook(), served: make(chan struct{}), stopping: make(chan struct{})}
+	s := &Server{
+		cfg: cfg, book: newBook(), errands: newErrands(),
+		served: make(chan struct{}), stopping: make(chan struct{}),
+	}
+	s.book.onPending = s.resolveLater
+	s.webhooks, s.invalid = newWebhooks(cfg)
 	s.handler = s.routes()
 	s.ready.Store(cfg.Journal == "")
 	return s
@@ -75,6 +95,9 @@ func (s *Server) Start(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if s.listener != nil || s.stopped {
 		return errors.New("payment sandbox: Start was called before")
+	}
+	if s.invalid != nil {
+		return fmt.Errorf("payment sandbox: %w", s.invalid)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Addr)
 	if err != nil {
@@ -105,9 +128,9 @@ func (s *Server) serve() {
 	}
 }
 
-// Stop takes no more requests, answers those it has, late ones at once, and closes the journal. If ctx
-// ends first, it cuts what is left and returns the context's error. Stopping again, or without Start,
-// is harmless.
+// Stop takes no more requests, answers those it has, late ones at once, gives up what is pending and
+// every webhook, and closes the journal. If ctx ends first, it cuts what is left and returns the
+// context's error. Stopping again, or without Start, is harmless.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,6 +140,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.stopped = true
 	close(s.stopping)
 	if s.listener == nil {
+		s.errands.stop()
+		s.webhooks.close()
 		return nil
 	}
 	err := s.http.Shutdown(ctx)
@@ -124,6 +149,8 @@ func (s *Server) Stop(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	<-s.served
+	s.errands.stop() // after the last charge was answered, and before the journal closes
+	s.webhooks.close()
 	s.ready.Store(false)
 	if err = errors.Join(err, s.book.close()); err != nil {
 		return fmt.Errorf("stop payment sandbox: %w", err)

@@ -14,10 +14,15 @@ import (
 	"holdfast/payment/sandbox"
 )
 
+// secretVariable is no flag: those show in the list of processes.
+const secretVariable = "HOLDFAST_SANDBOX_WEBHOOK_SECRET"
+
 func main() {
-	var cfg sandbox.Config
+	cfg := sandbox.Config{WebhookSecret: os.Getenv(secretVariable)}
 	flag.StringVar(&cfg.Addr, "addr", "127.0.0.1:8090", "`HOST:PORT` to listen on")
 	flag.StringVar(&cfg.Journal, "journal", "", "`FILE` that keeps the ledger; none keeps it in memory")
+	flag.DurationVar(&cfg.AsyncDelay, "async-delay", sandbox.DefaultAsyncDelay, "how long an asynchronous payment is pending, as a `DURATION`")
+	flag.StringVar(&cfg.WebhookURL, "webhook-url", "", "`URL` that is told what became of it, signed with $"+secretVariable+"; none tells nobody")
 	flag.Parse()
 	if err := run(cfg); err != nil {
 		slog.Error("payment sandbox failed", "error", err)
@@ -32,7 +37,7 @@ func run(cfg sandbox.Config) error {
 	if err := provider.Start(ctx); err != nil {
 		return err
 	}
-	slog.Info("payment sandbox", "url", provider.URL(), "journal", cfg.Journal)
+	slog.Info("payment sandbox", "url", provider.URL(), "journal", cfg.Journal, "webhook_url", cfg.WebhookURL)
 	<-ctx.Done()
 	patience, done := context.WithTimeout(context.Background(), 10*time.Second)
 	defer done()
