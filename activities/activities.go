@@ -25,6 +25,8 @@ type Activities struct {
 	// KeyMemory is how long the provider surely remembers an idempotency key. A charge is never sent
 	// again once the key is older.
 	KeyMemory time.Duration
+	// PaymentDeadline is how old an order may get while its payment is pending.
+	PaymentDeadline time.Duration
 	// DirectOpens bounds how many orders that Redis did not reserve are in the order database at once.
 	DirectOpens DirectOpens
 }

@@ -48,6 +48,8 @@ func (l *ledger) Charge(_ context.Context, _ order.ID, amount order.Amount, meth
 		return order.Payment{}, order.Failf(order.Unknown, "no answer")
 	case "refuses":
 		return order.Payment{}, order.Failf(order.Final, "no such account")
+	case "takes-its-time":
+		return order.Payment{Verdict: order.PaymentPending}, nil
 	}
 	return order.Payment{Verdict: order.Approved}, nil
 }
@@ -91,6 +93,9 @@ func (l *ledger) Forget(_ context.Context, skus []string) error {
 	return l.stockErr
 }
 
+// deadline is that of pending payments.
+const deadline = 10 * time.Minute
+
 func newOrder(t *testing.T, key, method string, price int64) order.Order {
 	t.Helper()
 	o, err := order.New("c-1", key, "EUR", method, []order.Line{{SKU: "mug", Quantity: 1, UnitPrice: price}})
@@ -108,7 +113,7 @@ func run[In, Out any](t *testing.T, l *ledger, step activities.Step[In, Out], fa
 
 func runWith[In, Out any](t *testing.T, m *activities.Metrics, l *ledger, step activities.Step[In, Out], fast bool, batch ...In) ([]order.Outcome[Out], error) {
 	t.Helper()
-	return runOn(t, &activities.Activities{Stock: l, Orders: l, Payments: l, Metrics: m, KeyMemory: time.Hour, DirectOpens: activities.NewDirectOpens(2)}, step, fast, batch...)
+	return runOn(t, &activities.Activities{Stock: l, Orders: l, Payments: l, Metrics: m, KeyMemory: time.Hour, PaymentDeadline: deadline, DirectOpens: activities.NewDirectOpens(2)}, step, fast, batch...)
 }
 
 func runOn[In, Out any](t *testing.T, a *activities.Activities, step activities.Step[In, Out], fast bool, batch ...In) ([]order.Outcome[Out], error) {
@@ -187,6 +192,45 @@ func TestAChargeThatIsFoundIsNotSentAgain(t *testing.T) {
 			t.Errorf("got %+v, %v", outcomes, err)
 		}
 		l.took(t, "look up 5 EUR")
+	}
+}
+
+func TestAPendingPaymentIsNotSentAgainAndHasADeadline(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		age   time.Duration
+		first bool
+		found *order.Payment
+		calls []string
+	}{
+		{"the charge's own answer", 0, true, nil, []string{"charge 5 EUR"}},
+		{"a look at it", time.Minute, false, &order.Payment{Verdict: order.PaymentPending}, []string{"look up 5 EUR"}},
+		{"a look behind its deadline", time.Hour, false, &order.Payment{Verdict: order.PaymentPending}, []string{"look up 5 EUR"}},
+		{"a look after the provider forgot the key", 2 * time.Hour, false, &order.Payment{Verdict: order.PaymentPending}, []string{"look up 5 EUR"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l := &ledger{found: c.found}
+			openedAt := time.Now().Add(-c.age)
+			outcomes, err := run(t, l, activities.Charge, true,
+				order.Charging{Order: newOrder(t, "k", "takes-its-time", 5), OpenedAt: openedAt, First: c.first})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := outcomes[0].Answer; got.Verdict != order.PaymentPending || !got.DecideBy.Equal(openedAt.Add(deadline)) {
+				t.Errorf("answered %+v, want pending until %s", got, openedAt.Add(deadline))
+			}
+			l.took(t, c.calls...)
+		})
+	}
+}
+
+func TestADecidedPaymentHasNoDeadline(t *testing.T) {
+	t.Parallel()
+	outcomes, err := run(t, &ledger{}, activities.Charge, true, order.Charging{Order: newOrder(t, "k", "tok", 5), OpenedAt: time.Now(), First: true})
+	if err != nil || !outcomes[0].Answer.DecideBy.IsZero() {
+		t.Errorf("answered %+v, %v", outcomes, err)
 	}
 }
 

@@ -20,26 +20,36 @@ const chargesAtOnce = 64
 func (a *Activities) charge(ctx context.Context, charges []order.Charging) []order.Outcome[order.Payment] {
 	first := firstTry(activity.GetInfo(ctx))
 	return each(charges, func(c order.Charging) (order.Payment, error) {
-		amount := c.Order.Total()
-		if amount.Minor == 0 {
-			return order.Payment{Verdict: order.Approved}, nil
+		payment, err := a.pay(ctx, c, c.First && first)
+		if payment.Verdict == order.PaymentPending {
+			// From the row's age, so that whoever carries the order later waits no longer for it.
+			payment.DecideBy = c.OpenedAt.Add(a.PaymentDeadline)
 		}
-		if !c.First || !first {
-			found, err := a.Payments.LookUp(ctx, c.Order.ID, amount)
-			if err != nil {
-				return order.Payment{}, err
-			}
-			if found != nil {
-				return *found, nil
-			}
-		}
-		if age := time.Since(c.OpenedAt); age > a.KeyMemory {
-			return order.Payment{}, order.Failf(order.Unknown,
-				"no charge found %s after the order was opened, and the provider may have forgotten its key: not sent again",
-				age.Round(time.Second))
-		}
-		return a.Payments.Charge(ctx, c.Order.ID, amount, c.Order.PaymentMethod)
+		return payment, err
 	})
+}
+
+// pay is charge for one order.
+func (a *Activities) pay(ctx context.Context, c order.Charging, first bool) (order.Payment, error) {
+	amount := c.Order.Total()
+	if amount.Minor == 0 {
+		return order.Payment{Verdict: order.Approved}, nil
+	}
+	if !first {
+		found, err := a.Payments.LookUp(ctx, c.Order.ID, amount)
+		if err != nil {
+			return order.Payment{}, err
+		}
+		if found != nil {
+			return *found, nil
+		}
+	}
+	if age := time.Since(c.OpenedAt); age > a.KeyMemory {
+		return order.Payment{}, order.Failf(order.Unknown,
+			"no charge found %s after the order was opened, and the provider may have forgotten its key: not sent again",
+			age.Round(time.Second))
+	}
+	return a.Payments.Charge(ctx, c.Order.ID, amount, c.Order.PaymentMethod)
 }
 
 // reverse may be repeated, and run before a late charge, which it then stops.

@@ -44,12 +44,13 @@ type Orders interface {
 // order.Unknown.
 type Payments interface {
 	// Charge takes the amount under the order id as reference. The same order never pays twice, as
-	// long as the provider remembers the key.
+	// long as the provider remembers the key. order.PaymentPending promises that the charge is on record: LookUp
+	// finds it from then on, and once it is decided tells the same for good.
 	Charge(ctx context.Context, id order.ID, amount order.Amount, paymentMethod string) (order.Payment, error)
 	// LookUp asks what became of a charge of that amount. It returns nil if the provider knows none; one
 	// of another amount is no answer but order.Unknown.
 	LookUp(ctx context.Context, id order.ID, amount order.Amount) (*order.Payment, error)
-	// Reverse makes the order's net charge zero and keeps it zero: a charge that is still on its way
-	// takes no money once Reverse has returned.
+	// Reverse makes the order's net charge zero and keeps it zero: a charge that is still on its way, or
+	// pending, takes no money once Reverse has returned. One that is approved meanwhile is given back before.
 	Reverse(ctx context.Context, id order.ID) error
 }

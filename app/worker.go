@@ -42,7 +42,7 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	workflows.Register(w.worker)
 	steps := &activities.Activities{
 		Stock: p.stock, Orders: p.orders, Payments: p.payments,
-		Metrics: activities.NewMetrics(p.registry), KeyMemory: p.cfg.PaymentKeyMemory,
+		Metrics: activities.NewMetrics(p.registry), KeyMemory: p.cfg.PaymentKeyMemory, PaymentDeadline: p.cfg.PaymentDeadline,
 		DirectOpens: activities.NewDirectOpens(p.cfg.DirectOpens),
 	}
 	steps.Register(w.worker)

@@ -4,10 +4,12 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -58,6 +60,11 @@ type Config struct {
 	// PaymentKeyMemory is how long the provider surely remembers an idempotency key. Providers promise
 	// 24 h; the default leaves room for clocks and time-outs.
 	PaymentKeyMemory time.Duration `env:"HOLDFAST_PAYMENT_KEY_MEMORY" envDefault:"20h"`
+	// PaymentDeadline is how old an order may get while the provider has not decided its payment. Then it is reversed.
+	PaymentDeadline time.Duration `env:"HOLDFAST_PAYMENT_DEADLINE" envDefault:"15m"`
+	// PaymentWebhookSecret is what the provider signs its webhooks with, as Standard Webhooks writes it: whsec_ and 24 to
+	// 64 bytes in base64. Without one the API takes no webhooks, and pending payments are found decided by polling.
+	PaymentWebhookSecret string `env:"HOLDFAST_PAYMENT_WEBHOOK_SECRET"`
 
 	// ReconcileEvery is how often the reconciliation runs by itself. 0 leaves it to people.
 	ReconcileEvery time.Duration `env:"HOLDFAST_RECONCILE_EVERY" envDefault:"5m"`
@@ -118,7 +125,12 @@ func (c Config) Validate() error {
 	duration("HOLDFAST_STOCK_IDLE_TTL", c.StockIdleTTL)
 	duration("HOLDFAST_PAYMENT_TIMEOUT", c.PaymentTimeout)
 	duration("HOLDFAST_PAYMENT_KEY_MEMORY", c.PaymentKeyMemory)
+	duration("HOLDFAST_PAYMENT_DEADLINE", c.PaymentDeadline)
 	duration("HOLDFAST_RECONCILE_GRACE", c.ReconcileGrace)
+	// Beyond it a payment that the provider forgot could not be asked for again.
+	check(c.PaymentDeadline <= c.PaymentKeyMemory, "HOLDFAST_PAYMENT_DEADLINE", "must not be longer than HOLDFAST_PAYMENT_KEY_MEMORY")
+	check(c.PaymentWebhookSecret == "" || isWebhookSecret(c.PaymentWebhookSecret),
+		"HOLDFAST_PAYMENT_WEBHOOK_SECRET", "must be whsec_ and 24 to 64 bytes in base64")
 	// Temporal's schedules count in whole seconds.
 	check(c.ReconcileEvery == 0 || c.ReconcileEvery >= 10*time.Second && c.ReconcileEvery%time.Second == 0,
 		"HOLDFAST_RECONCILE_EVERY", "must be 0, or at least 10s in whole seconds")
@@ -127,4 +139,11 @@ func (c Config) Validate() error {
 		return nil
 	}
 	return fmt.Errorf("configuration: %w", errors.Join(problems...))
+}
+
+// isWebhookSecret knows the form and the lengths that Standard Webhooks asks for.
+func isWebhookSecret(text string) bool {
+	encoded, prefixed := strings.CutPrefix(text, "whsec_")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	return prefixed && err == nil && len(key) >= 24 && len(key) <= 64
 }

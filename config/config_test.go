@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 		"HOLDFAST_MYSQL_CONNS": "0", "HOLDFAST_API_ADDR": "8080", "HOLDFAST_PAYMENT_TIMEOUT": "1ms",
 		"HOLDFAST_TASK_QUEUE": "", "HOLDFAST_SHUTDOWN_TIMEOUT": "-1s",
 		"HOLDFAST_RECONCILE_EVERY": "9s", "HOLDFAST_RECONCILE_GRACE": "0",
+		"HOLDFAST_PAYMENT_DEADLINE": "21h", "HOLDFAST_PAYMENT_WEBHOOK_SECRET": "hunter2",
 	})
 	if err == nil {
 		t.Fatal("a wrong configuration was accepted")
@@ -41,11 +43,14 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	for _, variable := range []string{
 		"HOLDFAST_MYSQL_DSN", "HOLDFAST_SQLITE_PATH", "HOLDFAST_MYSQL_CONNS", "HOLDFAST_REDIS_ADDRS", "HOLDFAST_PAYMENT_URL",
 		"HOLDFAST_API_ADDR", "HOLDFAST_PAYMENT_TIMEOUT", "HOLDFAST_SHUTDOWN_TIMEOUT",
-		"HOLDFAST_RECONCILE_EVERY", "HOLDFAST_RECONCILE_GRACE",
+		"HOLDFAST_RECONCILE_EVERY", "HOLDFAST_RECONCILE_GRACE", "HOLDFAST_PAYMENT_DEADLINE", "HOLDFAST_PAYMENT_WEBHOOK_SECRET",
 	} {
 		if !strings.Contains(err.Error(), variable) {
 			t.Errorf("the error does not name %s: %v", variable, err)
 		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error quotes a secret: %v", err)
 	}
 }
 
@@ -57,6 +62,21 @@ func TestEveryUnparsableVariableIsNamedAtOnce(t *testing.T) {
 	_, err := config.LoadFrom(variables)
 	if err == nil || !strings.Contains(err.Error(), "MySQLConns") || !strings.Contains(err.Error(), "ReservationTTL") {
 		t.Errorf("want both fields named, got %v", err)
+	}
+}
+
+func TestAWebhookSecretIsOneOfStandardWebhooks(t *testing.T) {
+	t.Parallel()
+	of := func(bytes int) string { return base64.StdEncoding.EncodeToString(make([]byte, bytes)) }
+	for secret, fine := range map[string]bool{
+		"": true, "whsec_" + of(24): true, "whsec_" + of(64): true,
+		"whsec_": false, "whsec_" + of(23): false, "whsec_" + of(65): false, of(32): false, "whsec_*" + of(32): false,
+	} {
+		variables := complete()
+		variables["HOLDFAST_PAYMENT_WEBHOOK_SECRET"] = secret
+		if _, err := config.LoadFrom(variables); (err == nil) != fine {
+			t.Errorf("%q: %v", secret, err)
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ const (
 
 	Approved Verdict = "approved"
 	Declined Verdict = "declined"
+	// PaymentPending: the provider has the charge on record and decides later. No money has moved yet, and a
+	// look-up tells when it has.
+	PaymentPending Verdict = "pending"
 )
 
 // Reservation is Reserve's answer.
@@ -50,8 +53,10 @@ func (r Reservation) Refused() bool { return r.Verdict == SoldOut || r.Verdict =
 
 // Payment is Charge's answer.
 type Payment struct {
-	Verdict Verdict `json:"verdict"`          // Approved or Declined
+	Verdict Verdict `json:"verdict"`          // Approved, Declined or PaymentPending
 	Reason  string  `json:"reason,omitempty"` // the provider's word for why it declined
+	// DecideBy is when an order gives up a payment that is still pending. Charge sets it, for PaymentPending alone.
+	DecideBy time.Time `json:"decide_by,omitzero"`
 }
 
 // Row is what an order's MySQL row says, which is what every step that writes it answers.

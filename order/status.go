@@ -37,6 +37,8 @@ const (
 	ReasonSoldOut         Reason = "sold_out"
 	ReasonUnknownSKU      Reason = "unknown_sku"
 	ReasonPaymentDeclined Reason = "payment_declined"
+	// ReasonPaymentExpired: the provider had not decided by the deadline. What it decides later is reversed.
+	ReasonPaymentExpired Reason = "payment_expired"
 	// ReasonRequested: someone asked for the cancellation.
 	ReasonRequested Reason = "requested"
 	// ReasonRecordLost: the row had vanished by the time of the commit, so the order was undone.

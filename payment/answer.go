@@ -13,6 +13,7 @@ const ReasonReversed = "reversed"
 
 // Statuses of the provider.
 const (
+	statusPending  = "pending" // decided later
 	statusApproved = "approved"
 	statusDeclined = "declined"
 	statusReversed = "reversed"
@@ -69,6 +70,8 @@ func readCharge(r reply, id order.ID, amount order.Amount) (order.Payment, error
 		return order.Payment{Verdict: order.Approved}, nil
 	case statusDeclined:
 		return order.Payment{Verdict: order.Declined, Reason: clip(a.Reason, maxReason)}, nil
+	case statusPending:
+		return order.Payment{Verdict: order.PaymentPending}, nil
 	}
 	return order.Payment{}, fmt.Errorf("%w: an unknown status", r.surprise())
 }
@@ -83,7 +86,7 @@ func readPayment(r reply, id order.ID) (*paymentAnswer, error) {
 	switch a.Status {
 	case statusApproved:
 		agrees = a.Charged > 0 && a.Reversed == 0
-	case statusDeclined:
+	case statusDeclined, statusPending:
 		agrees = a.Charged == 0 && a.Reversed == 0
 	case statusReversed:
 		agrees = a.Charged >= 0 && a.Reversed == a.Charged
@@ -94,14 +97,17 @@ func readPayment(r reply, id order.ID) (*paymentAnswer, error) {
 	return &a, nil
 }
 
-// readReversal does not trust a 200 alone: the net must be zero.
+// readReversal does not trust a 200 alone: the net must be zero, and stay so.
 func readReversal(r reply, id order.ID) error {
 	a, err := readPayment(r, id)
 	if err != nil {
 		return err
 	}
-	if a.net() != 0 {
+	switch {
+	case a.net() != 0:
 		return fmt.Errorf("%w: a net charge is left", r.surprise())
+	case a.Status == statusPending:
+		return fmt.Errorf("%w: the charge may still be approved", r.surprise())
 	}
 	return nil
 }
@@ -121,6 +127,8 @@ func (a *paymentAnswer) payment(amount order.Amount) (order.Payment, error) {
 		return order.Payment{Verdict: order.Declined, Reason: clip(a.Reason, maxReason)}, nil
 	case statusReversed:
 		return order.Payment{Verdict: order.Declined, Reason: ReasonReversed}, nil
+	case statusPending:
+		return order.Payment{Verdict: order.PaymentPending}, nil
 	}
 	return order.Payment{}, fmt.Errorf("unknown status %q", clip(a.Status, maxReason))
 }

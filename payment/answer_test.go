@@ -60,7 +60,9 @@ func TestRecordsMustAgreeWithThemselves(t *testing.T) {
 		"declined with money":    `{"reference":"ID","status":"declined","charged":5,"reversed":0}`,
 		"reversed in part":       `{"reference":"ID","status":"reversed","charged":5,"reversed":4}`,
 		"reversed more than all": `{"reference":"ID","status":"reversed","charged":5,"reversed":6}`,
-		"pending":                `{"reference":"ID","status":"pending","charged":0,"reversed":0}`,
+		"pending with money":     `{"reference":"ID","status":"pending","charged":5,"reversed":0}`,
+		"pending and reversed":   `{"reference":"ID","status":"pending","charged":5,"reversed":5}`,
+		"an unknown status":      `{"reference":"ID","status":"processing","charged":0,"reversed":0}`,
 		"too long":               strings.Repeat(" ", 2<<20),
 	}
 	for name, body := range surprises {
@@ -89,6 +91,16 @@ func TestReverseNeedsTheNetToBeZero(t *testing.T) {
 		_, _ = w.Write([]byte(fill(`{"reference":"ID","status":"approved","charged":5,"reversed":0}`, id)))
 	})
 	wantFailure(t, newClient(t, server.URL, patience).Reverse(t.Context(), id), order.Unknown, "net charge")
+}
+
+// TestReverseNeedsTheNetToStayZero: a pending charge that is left may still be approved.
+func TestReverseNeedsTheNetToStayZero(t *testing.T) {
+	t.Parallel()
+	id := newID(t, "")
+	server := scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(fill(`{"reference":"ID","status":"pending","charged":0,"reversed":0}`, id)))
+	})
+	wantFailure(t, newClient(t, server.URL, patience).Reverse(t.Context(), id), order.Unknown, "may still be approved")
 }
 
 // TestReasonsAreBounded: the provider's words reach rows and screens.

@@ -1,7 +1,7 @@
 // Package payment is the client of the payment provider. It turns whatever comes back, or does not,
 // into an answer or an order.Failure, and it holds to one rule: only the provider's own word "declined"
 // is a decline, and whatever may have moved money is unknown. Only app, the audit and programs import
-// it; activities know it as a port. It imports nothing of ours but order.
+// it; activities know it as a port, and the API's handlers read webhooks with it. It imports nothing of ours but order.
 package payment
 
 import (
@@ -104,7 +104,8 @@ func newTransport(timeout time.Duration) *http.Transport {
 }
 
 // Charge takes the amount under the order id as reference. It may be repeated: the key is made from the
-// order id, so the provider decides once and answers the same again.
+// order id, so the provider decides once and answers the same again. Only pending turns into another
+// answer.
 //
 // A failure is Transient if nothing was sent or the provider turned the client itself away, Final if
 // the provider refuses these very parameters, and otherwise Unknown.

@@ -16,6 +16,10 @@ import (
 // PlaceOrderName is the wire name of PlaceOrder.
 const PlaceOrderName = "PlaceOrder"
 
+// PaymentDecided is the signal, without a value, that the payment of a PlaceOrder may have been decided. It is a
+// hint, which may come at any time and any number of times: the workflow looks the payment up.
+const PaymentDecided = "payment-decided"
+
 // The search attributes of PlaceOrder, set when it starts: set later they would cost an event.
 var (
 	OrderID    = temporal.NewSearchAttributeKeyKeyword("OrderID")

@@ -43,13 +43,15 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	}
 
 	undo.mayBeCharged()
-	payment, err := step(ctx, activities.Charge, order.Charging{Order: o, OpenedAt: row.CreatedAt, First: row.Changed})
+	payment, err := chargeUntilDecided(ctx, order.Charging{Order: o, OpenedAt: row.CreatedAt, First: row.Changed})
 	switch {
 	case err != nil:
 		return undo.after(ctx, err)
 	case payment.Verdict == order.Declined:
 		undo.notCharged()
 		return undo.all(ctx, order.Rejected, order.ReasonPaymentDeclined, payment.Reason)
+	case payment.Verdict == order.PaymentPending:
+		return undo.all(ctx, order.Rejected, order.ReasonPaymentExpired, "not decided by "+clock(payment.DecideBy))
 	}
 
 	row, err = step(ctx, activities.Commit, o.Key())
