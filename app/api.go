@@ -7,6 +7,7 @@ import (
 	"holdfast/api/httpapi"
 	"holdfast/audit"
 	"holdfast/metrics"
+	"holdfast/payment"
 )
 
 // API serves the HTTP API.
@@ -26,15 +27,28 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 		totals, err := p.orders.Totals(ctx)
 		return metrics.Units{OnHand: totals.OnHand, Reserved: totals.Reserved}, err
 	})
+	webhook, err := newWebhook(p.cfg.PaymentWebhookSecret)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
 	handler, err := httpapi.New(httpapi.Deps{
 		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
 		Auditor:   audit.New(audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}),
+		Webhook:   webhook,
 		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.fail)}, nil
+}
+
+// newWebhook gives nil if there is no secret.
+func newWebhook(secret string) (*payment.Webhook, error) {
+	if secret == "" {
+		return nil, nil //nolint:nilnil // an API without webhooks
+	}
+	return payment.NewWebhook(secret)
 }
 
 // Start begins to serve.

@@ -17,6 +17,8 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/payment"
 )
 
 // Deps is what the API stands on. All fields are required but those that say otherwise.
@@ -26,6 +28,8 @@ type Deps struct {
 	Front    Front
 	Temporal Temporal
 	Auditor  Auditor
+	// Webhook reads what the payment provider tells by itself. Nil takes no webhooks: they are answered 404.
+	Webhook *payment.Webhook
 	// TaskQueue is where the workers listen.
 	TaskQueue string
 	// Metrics answers GET /metrics.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"holdfast/audit"
@@ -24,6 +25,9 @@ type temporal struct {
 	started []order.Order
 	options client.StartWorkflowOptions // of the last call
 	name    any
+
+	running   map[string]bool // workflows that take signals
+	signalled []string        // workflow and signal
 }
 
 func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
@@ -47,6 +51,21 @@ func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkfl
 		f.run(o)
 	}
 	return workflowRun{forever: f.forever}, nil
+}
+
+func (f *temporal) SignalWorkflow(_ context.Context, workflowID, runID, signalName string, arg any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.err != nil:
+		return f.err
+	case runID != "" || arg != nil:
+		return errors.New("signalled a certain run, or with a value")
+	case !f.running[workflowID]:
+		return serviceerror.NewNotFound("workflow execution already completed")
+	}
+	f.signalled = append(f.signalled, workflowID+" "+signalName)
+	return nil
 }
 
 func (f *temporal) CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error) {

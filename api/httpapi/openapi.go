@@ -25,6 +25,7 @@ func humaConfig(version string) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: tagOrders, Description: "Place orders and look at them. Amounts are integers, in minor units of the currency."},
 				{Name: tagStock, Description: "What there is to sell, in units."},
+				{Name: tagPayments, Description: "For the payment provider."},
 				{Name: tagSystem, Description: "For those who run it."},
 			},
 		},

@@ -90,7 +90,7 @@ func TestOpenAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(ids) != 11 {
+	if len(ids) != 12 {
 		t.Errorf("there are %d routes: %q", len(ids), slices.Sorted(maps.Keys(ids)))
 	}
 	for _, ref := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllStringSubmatch(w.Body.String(), -1) {

@@ -58,6 +58,7 @@ func TestPlaced(t *testing.T) {
 		"pending":          {func(s *shop) func(order.Order) { return s.open }, 202, "", nil},
 		"declined":         {closing(order.Rejected, order.ReasonPaymentDeclined, "card_declined"), 402, slugPaymentDeclined, nil},
 		"declined, no why": {closing(order.Rejected, order.ReasonPaymentDeclined, ""), 402, slugPaymentDeclined, nil},
+		"payment expired":  {closing(order.Rejected, order.ReasonPaymentExpired, "not decided"), 409, slugOrderClosed, nil},
 		"sold out":         {closing(order.Rejected, order.ReasonSoldOut, "mug, pen"), 409, slugSoldOut, []string{"mug", "pen"}},
 		"much sold out":    {closing(order.Rejected, order.ReasonSoldOut, "mug, pen and 3 more"), 409, slugSoldOut, []string{"mug", "pen"}},
 		"unknown SKU":      {closing(order.Rejected, order.ReasonUnknownSKU, "mug"), 409, slugUnknownSKU, []string{"mug"}},

@@ -47,6 +47,7 @@ const (
 	slugWrongType        slug = "wrong-type"
 	slugNotFound         slug = "not-found"
 	slugMethodNotAllowed slug = "method-not-allowed"
+	slugBadSignature     slug = "bad-signature"
 	slugPaymentDeclined  slug = "payment-declined"
 	slugSoldOut          slug = "sold-out"
 	slugUnknownSKU       slug = "unknown-sku"
@@ -76,6 +77,7 @@ var kinds = []kind{
 	{slugWrongType, http.StatusUnsupportedMediaType, "Not JSON"},
 	{slugNotFound, http.StatusNotFound, "Not found"},
 	{slugMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
+	{slugBadSignature, http.StatusBadRequest, "Bad signature"},
 	{slugPaymentDeclined, http.StatusPaymentRequired, "Payment declined"},
 	{slugSoldOut, http.StatusConflict, "Sold out"},
 	{slugUnknownSKU, http.StatusConflict, "Unknown SKU"},

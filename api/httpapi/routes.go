@@ -9,15 +9,17 @@ import (
 
 // Tags of the OpenAPI document.
 const (
-	tagOrders = "Orders"
-	tagStock  = "Stock"
-	tagSystem = "System"
+	tagOrders   = "Orders"
+	tagStock    = "Stock"
+	tagPayments = "Payments"
+	tagSystem   = "System"
 )
 
 // routes makes every route that the OpenAPI document describes.
 func (a *API) routes() {
 	a.orderRoutes()
 	a.stockRoutes()
+	a.paymentRoutes()
 	a.systemRoutes()
 }
 
@@ -78,6 +80,28 @@ func (a *API) stockRoutes() {
 		Errors:        []int{400, 404, 408, 409, 413, 415, 503},
 	}, a.receive)
 	takesBody[receiptInput](a, "/v1/stock/{sku}/receipts")
+}
+
+func (a *API) paymentRoutes() {
+	const path = "/v1/payments/webhook"
+	header := func(name, words string) *huma.Param {
+		return &huma.Param{Name: name, In: "header", Required: true, Description: words, Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	register(a, huma.Operation{
+		Method: http.MethodPost, Path: path, OperationID: "takeWebhook", Tags: []string{tagPayments},
+		Summary: "Hint that the provider has decided a payment",
+		Description: "For the payment provider, which signs by Standard Webhooks (https://www.standardwebhooks.com). An order that waits for " +
+			"its payment looks it up at once. Anything well signed is answered 204, also if the order is unknown or has ended: then it changes " +
+			"nothing. 404 if no secret is configured.",
+		DefaultStatus: http.StatusNoContent,
+		Errors:        []int{400, 404, 408, 413, 415, 422, 503},
+		Parameters: []*huma.Param{
+			header("Webhook-Id", "The same for each try to deliver it."),
+			header("Webhook-Timestamp", "When it was signed, in seconds since 1970. At most five minutes off."),
+			header("Webhook-Signature", "v1, and the HMAC-SHA256 of id, timestamp and body with full stops between them, in base64. Several are separated by blanks."),
+		},
+	}, a.takeWebhook)
+	takesBody[webhookInput](a, path)
 }
 
 func (a *API) systemRoutes() {
