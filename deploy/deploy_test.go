@@ -168,7 +168,12 @@ func TestAddressesPointToServicesAndTheirPorts(t *testing.T) {
 			}
 		}
 	}
-	if !slices.Contains(c.Services["sandbox"].Command, ":"+ports["sandbox"]) {
+	sandbox := c.Services["sandbox"]
+	if !slices.Contains(sandbox.Command, "http://api:8080/v1/payments/webhook") ||
+		sandbox.Environment["HOLDFAST_SANDBOX_WEBHOOK_SECRET"] != c.Services["api"].Environment["HOLDFAST_PAYMENT_WEBHOOK_SECRET"] {
+		t.Error("the sandbox's webhooks do not reach the API with its secret")
+	}
+	if !slices.Contains(sandbox.Command, ":"+ports["sandbox"]) {
 		t.Error("the sandbox does not listen where the others look for it")
 	}
 	if c.Services["migrate"].Command[0] != "migrate" {

@@ -5,6 +5,8 @@ package stack
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -41,6 +44,8 @@ type Config struct {
 	TemporalAddress string
 	// InfraOnly leaves api and worker to be started as processes of their own; Env tells them how.
 	InfraOnly bool
+	// AsyncDelay is how long the sandbox provider leaves a payment pending. 0 is its own default.
+	AsyncDelay time.Duration
 	// Settings are further variables of api and worker, HOLDFAST_*; they come before the stack's own.
 	Settings map[string]string
 	// Log takes what is worth knowing; nil drops it.
@@ -54,6 +59,7 @@ type Stack struct {
 	temporal *temporalserver.Server // nil if a real one is used
 	redis    *redisServer           // nil if a real one is used
 	gateway  *sandbox.Server
+	secret   string      // signs the gateway's webhooks
 	api      *app.API    // nil with InfraOnly
 	worker   *app.Worker // nil with InfraOnly
 	closers  []func() error
@@ -132,8 +138,12 @@ func (s *Stack) migrate(ctx context.Context) (err error) {
 func (s *Stack) sqlitePath() string { return filepath.Join(s.cfg.Data, "orders.db") }
 
 func (s *Stack) startGateway(ctx context.Context) error {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails
+	s.secret = "whsec_" + base64.StdEncoding.EncodeToString(key)
 	s.gateway = sandbox.New(sandbox.Config{
 		Addr: s.cfg.Gateway, Journal: filepath.Join(s.cfg.Data, "ledger.jsonl"), Logger: s.log.With("program", "gateway"),
+		AsyncDelay: s.cfg.AsyncDelay, WebhookSecret: s.secret,
 	})
 	if err := s.gateway.Start(ctx); err != nil {
 		return fmt.Errorf("start the sandbox payment provider: %w", err)
@@ -145,7 +155,10 @@ func (s *Stack) startGateway(ctx context.Context) error {
 // startPrograms starts api and worker on one Temporal client, so that orders start eagerly.
 func (s *Stack) startPrograms(ctx context.Context) error {
 	if s.cfg.InfraOnly {
-		return nil
+		if s.cfg.API == "" {
+			return nil // nobody knows where it will be, and pending payments are polled
+		}
+		return s.tellAPI(s.cfg.API)
 	}
 	cfg, err := config.LoadFrom(s.Env())
 	if err != nil {
@@ -178,20 +191,29 @@ func (s *Stack) startPrograms(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, stop(s.api))
-	return s.api.Start(ctx)
+	if err := s.api.Start(ctx); err != nil {
+		return err
+	}
+	return s.tellAPI(s.api.Addr())
+}
+
+// tellAPI sends the gateway's webhooks to the API, whose address may not be known before it has started.
+func (s *Stack) tellAPI(addr string) error {
+	return s.gateway.SetWebhookURL("http://" + addr + "/v1/payments/webhook")
 }
 
 // Env is the environment in which api, worker and starter find this stack.
 func (s *Stack) Env() map[string]string {
 	env := map[string]string{
-		"TEMPORAL_ADDRESS":          s.TemporalAddr(),
-		"TEMPORAL_NAMESPACE":        Namespace,
-		"HOLDFAST_API_ADDR":         s.cfg.API,
-		"HOLDFAST_WORKER_ADDR":      "127.0.0.1:0",
-		"HOLDFAST_REDIS_ADDRS":      s.RedisAddr(),
-		"HOLDFAST_PAYMENT_URL":      s.gateway.URL(),
-		"HOLDFAST_SHUTDOWN_TIMEOUT": "5s", // Ctrl-C of a developer's stack is answered within seconds
-		"HOLDFAST_LOG_LEVEL":        "WARN",
+		"TEMPORAL_ADDRESS":                s.TemporalAddr(),
+		"TEMPORAL_NAMESPACE":              Namespace,
+		"HOLDFAST_API_ADDR":               s.cfg.API,
+		"HOLDFAST_WORKER_ADDR":            "127.0.0.1:0",
+		"HOLDFAST_REDIS_ADDRS":            s.RedisAddr(),
+		"HOLDFAST_PAYMENT_URL":            s.gateway.URL(),
+		"HOLDFAST_PAYMENT_WEBHOOK_SECRET": s.secret,
+		"HOLDFAST_SHUTDOWN_TIMEOUT":       "5s", // Ctrl-C of a developer's stack is answered within seconds
+		"HOLDFAST_LOG_LEVEL":              "WARN",
 	}
 	if s.cfg.MySQL != "" {
 		env["HOLDFAST_MYSQL_DSN"] = s.cfg.MySQL

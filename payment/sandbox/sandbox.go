@@ -32,7 +32,7 @@ type Config struct {
 	// AsyncDelay is how long TokenAsync and TokenAsyncDeclined are pending. 0 means DefaultAsyncDelay.
 	AsyncDelay time.Duration
 	// WebhookURL is told what became of each payment that was pending, as Event describes. Empty tells
-	// nobody.
+	// nobody before SetWebhookURL.
 	WebhookURL string
 	// WebhookSecret signs what is sent to WebhookURL, which needs one: "whsec_" and 24 to 64 bytes in
 	// base64, as Standard Webhooks writes it.
@@ -166,6 +166,15 @@ func (s *Server) Addr() string {
 		return ""
 	}
 	return s.listener.Addr().String()
+}
+
+// SetWebhookURL takes the place of Config.WebhookURL, for a receiver that starts after the provider. It
+// needs Config.WebhookSecret. Events that are unsent go there too.
+func (s *Server) SetWebhookURL(receiver string) error {
+	if s.webhooks == nil {
+		return errors.New("payment sandbox: there is no webhook secret")
+	}
+	return s.webhooks.setURL(receiver)
 }
 
 // URL is the base of every path, for clients on this machine; empty before Start.

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func (p payment) event() Event {
 
 // webhooks sends events to one receiver. A nil one sends nothing.
 type webhooks struct {
-	url    string
+	url    atomic.Pointer[string] // nil for none yet
 	secret []byte
 	log    *slog.Logger
 	http   *http.Client
@@ -80,19 +81,15 @@ type webhooks struct {
 
 // newWebhooks gives nil if there is nobody to tell. The error names what is wrong, and never the secret.
 func newWebhooks(cfg Config) (*webhooks, error) {
-	if cfg.WebhookURL == "" {
+	if cfg.WebhookURL == "" && cfg.WebhookSecret == "" {
 		return nil, nil //nolint:nilnil // nil is one that sends nothing
-	}
-	receiver, err := url.Parse(cfg.WebhookURL)
-	if err != nil || (receiver.Scheme != "http" && receiver.Scheme != "https") || receiver.Host == "" {
-		return nil, errors.New("webhook URL: must be http:// or https:// and a host")
 	}
 	secret, err := readSecret(cfg.WebhookSecret)
 	if err != nil {
 		return nil, err
 	}
-	return &webhooks{
-		url: cfg.WebhookURL, secret: secret, log: cfg.Logger, pause: webhookFirstPause,
+	h := &webhooks{
+		secret: secret, log: cfg.Logger, pause: webhookFirstPause,
 		http: &http.Client{
 			Timeout:       webhookTimeout,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: webhooksAtOnce, IdleConnTimeout: 90 * time.Second},
@@ -100,7 +97,20 @@ func newWebhooks(cfg Config) (*webhooks, error) {
 		},
 		unsent: make(chan struct{}, webhooksUnsent),
 		atOnce: make(chan struct{}, webhooksAtOnce),
-	}, nil
+	}
+	if cfg.WebhookURL != "" {
+		err = h.setURL(cfg.WebhookURL)
+	}
+	return h, err
+}
+
+func (h *webhooks) setURL(text string) error {
+	receiver, err := url.Parse(text)
+	if err != nil || (receiver.Scheme != "http" && receiver.Scheme != "https") || receiver.Host == "" {
+		return errors.New("webhook URL: must be http:// or https:// and a host")
+	}
+	h.url.Store(&text)
+	return nil
 }
 
 func readSecret(text string) ([]byte, error) {
@@ -164,7 +174,11 @@ func (h *webhooks) try(ctx context.Context, id string, body []byte) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(body))
+	receiver := h.url.Load()
+	if receiver == nil {
+		return errors.New("nobody to tell")
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *receiver, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -197,3 +197,32 @@ func TestBadWebhookConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestReceiverThatStartsLater gets what was decided before it did.
+func TestReceiverThatStartsLater(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, 0)
+	cfg := r.config(sandbox.Config{AsyncDelay: time.Millisecond, Logger: quiet()})
+	cfg.WebhookURL = ""
+	cfg.Addr = "127.0.0.1:0"
+	server := sandbox.New(cfg)
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(t.Context()) })
+	a := &api{t: t, url: server.URL()}
+	a.want(a.charge("k", "r", 500, sandbox.TokenAsync), "pending", "")
+	a.want(a.await("r"), "approved", "")
+	if err := server.SetWebhookURL("localhost"); err == nil {
+		t.Error("a URL without a scheme was taken")
+	}
+	if err := server.SetWebhookURL(r.url); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-r.events; e.Data.Reference != "r" || e.Type != sandbox.EventApproved {
+		t.Errorf("got %+v", e)
+	}
+	if err := sandbox.New(sandbox.Config{}).SetWebhookURL(r.url); err == nil {
+		t.Error("a receiver was taken without a secret")
+	}
+}
