@@ -18,7 +18,7 @@ import (
 // records them again.
 var recorded = []string{
 	"confirmed", "confirmed-after-lost-answers", "confirmed-after-a-slow-answer", "declined", "sold-out",
-	"reconciled",
+	"confirmed-async", "payment-expired", "reconciled",
 }
 
 // TestRecordedHistoriesReplay shows that this build carries on every order that an earlier one began.

@@ -40,29 +40,50 @@ func Command() *cobra.Command {
 	return cmd
 }
 
-// ways are the orders to place, each named as its file is.
-var ways = []struct {
-	file, paymentMethod, sku string
-}{
+// way is an order to place, named as its file is.
+type way struct{ file, paymentMethod, sku string }
+
+var ways = []way{
 	{"confirmed", "tok_ok", "plenty"},
 	{"confirmed-after-lost-answers", "tok_lost", "plenty"},
 	{"confirmed-after-a-slow-answer", "tok_slow", "plenty"},
 	{"declined", "tok_declined", "plenty"},
 	{"sold-out", "tok_ok", "none"},
+	{"confirmed-async", "tok_async", "plenty"},
 }
 
-// Record places the orders on a stack of its own and writes their histories to dir.
-func Record(ctx context.Context, dir string) (err error) {
+// impatient are those for a stack whose provider decides pending payments too late.
+var impatient = []way{{"payment-expired", "tok_async", "plenty"}}
+
+// Record places the orders on stacks of its own and writes their histories to dir.
+func Record(ctx context.Context, dir string) error {
+	return errors.Join(
+		onStack(ctx, stack.Config{
+			Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"},
+		}, func(temporal client.Client, shopper *shop.Client) error {
+			if err := recordOrders(ctx, temporal, shopper, dir, ways); err != nil {
+				return err
+			}
+			return recordReconciliation(ctx, temporal, shopper, dir)
+		}),
+		onStack(ctx, stack.Config{
+			AsyncDelay: time.Hour, Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_PAYMENT_DEADLINE": "2s"},
+		}, func(temporal client.Client, shopper *shop.Client) error {
+			return recordOrders(ctx, temporal, shopper, dir, impatient)
+		}),
+	)
+}
+
+// onStack runs a stack on data of its own for as long as record takes.
+func onStack(ctx context.Context, cfg stack.Config, record func(client.Client, *shop.Client) error) (err error) {
 	data, err := os.MkdirTemp("", "holdfast-histories-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
 	const free = "127.0.0.1:0"
-	s, err := stack.Start(ctx, stack.Config{
-		Data: data, API: free, Temporal: free, UI: free, Gateway: free,
-		Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"},
-	})
+	cfg.Data, cfg.API, cfg.Temporal, cfg.UI, cfg.Gateway = data, free, free, free, free
+	s, err := stack.Start(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -72,7 +93,10 @@ func Record(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer temporal.Close()
-	shopper := shop.New(s.APIURL())
+	return record(temporal, shop.New(s.APIURL()))
+}
+
+func recordOrders(ctx context.Context, temporal client.Client, shopper *shop.Client, dir string, ways []way) error {
 	for sku, units := range map[string]int64{"plenty": 100, "none": 0} {
 		if err := shopper.SetStock(ctx, sku, units); err != nil {
 			return err
@@ -87,7 +111,7 @@ func Record(ctx context.Context, dir string) (err error) {
 			return err
 		}
 	}
-	return recordReconciliation(ctx, temporal, shopper, dir)
+	return nil
 }
 
 // recordReconciliation has an order re-driven whose workflow was terminated.
