@@ -47,7 +47,10 @@ var (
 	Release = Step[order.Releasing, order.Verdict]{"Release", "Undoing: releasing the units in Redis"}
 	Settle  = Step[order.Key, order.Row]{"Settle", "Undone: noting that nothing is owed any more"}
 
-	Attend = Step[order.Attention, order.Row]{"Attend", "Noting on the order whether it needs a person"}
+	Cancel = Step[order.Key, order.Row]{"Cancel", "Cancelling the order in MySQL"}
+
+	Attend  = Step[order.Attention, order.Row]{"Attend", "Noting on the order whether it needs a person"}
+	Resolve = Step[order.Resolving, order.Row]{"Resolve", "Keeping on the order what a person said of its charge"}
 )
 
 // Register makes every step known to a worker.
@@ -60,7 +63,9 @@ func (a *Activities) Register(r worker.ActivityRegistry) {
 	register(r, a.Metrics, Reverse, a.reverse)
 	register(r, a.Metrics, Release, a.release)
 	register(r, a.Metrics, Settle, a.settle)
+	register(r, a.Metrics, Cancel, a.cancel)
 	register(r, a.Metrics, Attend, a.attend)
+	register(r, a.Metrics, Resolve, a.resolve)
 }
 
 // register wraps a step the one way that all share: time it, and turn a batch without a single

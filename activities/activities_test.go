@@ -69,6 +69,10 @@ func (l *ledger) Close(context.Context, []order.Closing) ([]order.Row, error) { 
 
 func (l *ledger) Settle(context.Context, []order.Key) ([]order.Row, error) { return l.rows, nil }
 
+func (l *ledger) Cancel(context.Context, []order.Key) ([]order.Row, error) { return l.rows, nil }
+
+func (l *ledger) Resolve(context.Context, []order.Resolving) ([]order.Row, error) { return l.rows, nil }
+
 func (l *ledger) Attend(context.Context, []order.Attention) ([]order.Row, error) { return l.rows, nil }
 
 func (l *ledger) Reserve(context.Context, []order.Order) []order.Outcome[order.Reservation] {

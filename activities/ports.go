@@ -34,10 +34,15 @@ type Orders interface {
 	// Close ends each PENDING order and gives its units back. Where no row is, it writes a closed one,
 	// which stops a late Open.
 	Close(ctx context.Context, closings []order.Closing) ([]order.Row, error)
-	// Settle records of closed orders that nothing is owed for them any more.
+	// Cancel ends each PENDING or CONFIRMED order as CANCELLED and makes its units available again. A confirmed order was
+	// settled; it is not any more, since its charge has to be reversed.
+	Cancel(ctx context.Context, keys []order.Key) ([]order.Row, error)
+	// Settle records of closed orders that nothing is owed for them any more, and that none needs a person.
 	Settle(ctx context.Context, keys []order.Key) ([]order.Row, error)
-	// Attend records whether an order needs a person, and why.
+	// Attend records whether an order needs a person, and why. A settled order needs none.
 	Attend(ctx context.Context, attentions []order.Attention) ([]order.Row, error)
+	// Resolve keeps what a person said of the charge of an order that is not settled. The last word stands.
+	Resolve(ctx context.Context, resolvings []order.Resolving) ([]order.Row, error)
 }
 
 // Payments is the payment provider. Errors carry an order.Class; one that may have had an effect is

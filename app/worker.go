@@ -39,7 +39,7 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 		OnFatalError:      func(err error) { p.fail(fmt.Errorf("the worker cannot go on: %w", err)) },
 		DeploymentOptions: deployment(p.cfg),
 	})
-	workflows.Register(w.worker)
+	workflows.Workflows{AttentionAfter: p.cfg.AttentionAfter}.Register(w.worker)
 	steps := &activities.Activities{
 		Stock: p.stock, Orders: p.orders, Payments: p.payments,
 		Metrics: activities.NewMetrics(p.registry), KeyMemory: p.cfg.PaymentKeyMemory, PaymentDeadline: p.cfg.PaymentDeadline,

@@ -66,6 +66,10 @@ type Config struct {
 	// 64 bytes in base64. Without one the API takes no webhooks, and pending payments are found decided by polling.
 	PaymentWebhookSecret string `env:"HOLDFAST_PAYMENT_WEBHOOK_SECRET"`
 
+	// AttentionAfter is how long a step may be without an answer before its order asks for a person. It is longer than a
+	// restart of anything takes.
+	AttentionAfter time.Duration `env:"HOLDFAST_ATTENTION_AFTER" envDefault:"15m"`
+
 	// ReconcileEvery is how often the reconciliation runs by itself. 0 leaves it to people.
 	ReconcileEvery time.Duration `env:"HOLDFAST_RECONCILE_EVERY" envDefault:"5m"`
 	// ReconcileGrace is the age below which the reconciliation leaves an order alone. It is longer than an order needs
@@ -126,6 +130,7 @@ func (c Config) Validate() error {
 	duration("HOLDFAST_PAYMENT_TIMEOUT", c.PaymentTimeout)
 	duration("HOLDFAST_PAYMENT_KEY_MEMORY", c.PaymentKeyMemory)
 	duration("HOLDFAST_PAYMENT_DEADLINE", c.PaymentDeadline)
+	duration("HOLDFAST_ATTENTION_AFTER", c.AttentionAfter)
 	duration("HOLDFAST_RECONCILE_GRACE", c.ReconcileGrace)
 	// Beyond it a payment that the provider forgot could not be asked for again.
 	check(c.PaymentDeadline <= c.PaymentKeyMemory, "HOLDFAST_PAYMENT_DEADLINE", "must not be longer than HOLDFAST_PAYMENT_KEY_MEMORY")

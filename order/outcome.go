@@ -33,6 +33,8 @@ const (
 
 	Approved Verdict = "approved"
 	Declined Verdict = "declined"
+	// SettledNotCharged: a person has said that the customer was not charged and will not be.
+	SettledNotCharged Verdict = "settled_not_charged"
 	// PaymentPending: the provider has the charge on record and decides later. No money has moved yet, and a
 	// look-up tells when it has.
 	PaymentPending Verdict = "pending"
@@ -53,7 +55,7 @@ func (r Reservation) Refused() bool { return r.Verdict == SoldOut || r.Verdict =
 
 // Payment is Charge's answer.
 type Payment struct {
-	Verdict Verdict `json:"verdict"`          // Approved, Declined or PaymentPending
+	Verdict Verdict `json:"verdict"`          // Approved, Declined or PaymentPending; in a workflow SettledNotCharged as well
 	Reason  string  `json:"reason,omitempty"` // the provider's word for why it declined
 	// DecideBy is when an order gives up a payment that is still pending. Charge sets it, for PaymentPending alone.
 	DecideBy time.Time `json:"decide_by,omitzero"`
@@ -76,9 +78,12 @@ type Row struct {
 	Held bool `json:"held,omitempty"`
 	// Settled tells that nothing is owed for the order any more.
 	Settled bool `json:"settled,omitempty"`
+	// ByHand is what a person said of the charge: Charged, NotCharged, or empty if nobody was needed.
+	ByHand Answer `json:"by_hand,omitempty"`
 	// CreatedAt is when the row was first written. No charge was sent before.
 	CreatedAt time.Time `json:"created_at,omitzero"`
-	// Holds tells for each SKU when the row held units of it. Open, Commit and Close answer it for closed rows that did.
+	// Holds tells for each SKU when the row held units of it. Open, Commit, Close and Cancel answer it for closed rows
+	// that did.
 	Holds []Hold `json:"holds,omitempty"`
 }
 

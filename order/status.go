@@ -16,7 +16,7 @@ const (
 	// Rejected is entered by Open for an order that cannot be served, or by Close. Nothing follows
 	// but its settling.
 	Rejected Status = "REJECTED"
-	// Cancelled is entered by Close on request. Nothing follows but its settling.
+	// Cancelled is entered by Close or Cancel on request. Nothing follows but its settling.
 	Cancelled Status = "CANCELLED"
 )
 
@@ -39,6 +39,8 @@ const (
 	ReasonPaymentDeclined Reason = "payment_declined"
 	// ReasonPaymentExpired: the provider had not decided by the deadline. What it decides later is reversed.
 	ReasonPaymentExpired Reason = "payment_expired"
+	// ReasonNotCharged: nobody could know what became of the charge, until a person settled that there is none.
+	ReasonNotCharged Reason = "not_charged"
 	// ReasonRequested: someone asked for the cancellation.
 	ReasonRequested Reason = "requested"
 	// ReasonRecordLost: the row had vanished by the time of the commit, so the order was undone.

@@ -24,6 +24,9 @@ type orderRow struct {
 	SettledAt       *time.Time // nil as long as something is owed
 	AttentionSince  *time.Time // nil if no person is needed
 	AttentionReason string
+	ByHand          order.Answer // of a person, on the charge; empty if nobody was needed
+	ByHandNote      string
+	ByHandAt        *time.Time // nil if nobody was needed
 
 	holds []order.Hold // as far as they are known; not a column
 }
@@ -76,7 +79,7 @@ func (r orderRow) key() order.Key { return order.Key{ID: r.ID, Fingerprint: r.Fi
 func (r orderRow) answer(changed bool) order.Row {
 	return order.Row{
 		Status: r.Status, Reason: r.Reason, Detail: r.Detail,
-		Changed: changed, Held: r.Held, Settled: r.SettledAt != nil, CreatedAt: r.CreatedAt,
+		Changed: changed, Held: r.Held, Settled: r.SettledAt != nil, ByHand: r.ByHand, CreatedAt: r.CreatedAt,
 		Holds: r.holds,
 	}
 }

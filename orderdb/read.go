@@ -28,6 +28,8 @@ type Record struct {
 	SettledAt       *time.Time // nil as long as something is owed
 	AttentionSince  *time.Time // nil if no person is needed
 	AttentionReason string
+	ByHand          order.Resolution // empty if no person settled the order
+	ByHandAt        *time.Time       // nil in that case
 }
 
 // Get reads an order. The error is ErrNotFound if there is no row.
@@ -40,6 +42,16 @@ func (db *DB) Get(ctx context.Context, id order.ID) (Record, error) {
 		return Record{}, fmt.Errorf("order %s: %w", id, ErrNotFound)
 	}
 	return records[0], nil
+}
+
+// CountAttention counts the orders that need a person.
+func (db *DB) CountAttention(ctx context.Context) (int64, error) {
+	var n int64
+	err := db.gorm.WithContext(ctx).Model(&orderRow{}).Where("attention_since IS NOT NULL").Count(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count orders that need a person: %w", err)
+	}
+	return n, nil
 }
 
 // Filter selects orders; zero fields select all.
@@ -118,5 +130,6 @@ func (r orderRow) record(lines []lineRow) Record {
 		Fingerprint: r.Fingerprint, Status: r.Status, Reason: r.Reason, Detail: r.Detail, Total: r.Total,
 		WorkflowID: r.WorkflowID, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, SettledAt: r.SettledAt,
 		AttentionSince: r.AttentionSince, AttentionReason: r.AttentionReason,
+		ByHand: order.Resolution{Answer: r.ByHand, Note: r.ByHandNote}, ByHandAt: r.ByHandAt,
 	}
 }

@@ -74,6 +74,20 @@ func (s shelf) giveBack(row *orderRow, lines []lineRow) {
 	row.holds = s.given(lines)
 }
 
+// takeBack returns the lines' units to where they can be sold, whether the row holds them or has sold them.
+func (s shelf) takeBack(row *orderRow, lines []lineRow) {
+	if !row.Status.Sold() {
+		s.giveBack(row, lines)
+		return
+	}
+	for _, l := range lines {
+		if slot := s[l.SKU]; slot != nil {
+			slot.onHandDelta += l.Quantity
+		}
+	}
+	row.holds = s.given(lines)
+}
+
 // sell takes the lines' held units out of the stock.
 func (s shelf) sell(_ *orderRow, lines []lineRow) {
 	for _, l := range lines {

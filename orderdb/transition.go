@@ -70,6 +70,38 @@ func (db *DB) Close(ctx context.Context, closings []order.Closing) ([]order.Row,
 	return rows, nil
 }
 
+// Cancel implements the port of package activities. The units of a confirmed order are restocked, and since its charge
+// is now owed it is not settled any more.
+func (db *DB) Cancel(ctx context.Context, keys []order.Key) ([]order.Row, error) {
+	cancellable := func(row *orderRow) bool { return row.Status == order.Pending || row.Status == order.Confirmed }
+	rows, err := db.transition(ctx, keys, cancellable, func(tx *gorm.DB, rows []*orderRow) error {
+		if err := moveUnits(tx, rows, shelf.takeBack); err != nil {
+			return err
+		}
+		byStatus := make(map[order.Status][]*orderRow)
+		for _, row := range rows {
+			byStatus[row.Status] = append(byStatus[row.Status], row)
+		}
+		at := now()
+		for from, rows := range byStatus {
+			err := set(tx, rows, from, func(row *orderRow) {
+				row.Status, row.Reason, row.UpdatedAt, row.SettledAt = order.Cancelled, order.ReasonRequested, at, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = db.addHolds(ctx, keys, rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cancel: %w", err)
+	}
+	return rows, nil
+}
+
 // closedRow is what Close writes where there is no row: an Open that comes later finds it.
 func closedRow(c order.Closing, at time.Time) (*orderRow, []lineRow) {
 	return &orderRow{
@@ -89,45 +121,10 @@ func (db *DB) Settle(ctx context.Context, keys []order.Key) ([]order.Row, error)
 			row.SettledAt = &at
 		}
 		return tx.Model(&orderRow{}).Where("id IN ?", idsOf(closed)).
-			Updates(map[string]any{"settled_at": at, "updated_at": at}).Error
+			Updates(needsNobody(map[string]any{"settled_at": at, "updated_at": at})).Error
 	})
 	if err != nil {
 		return nil, fmt.Errorf("settle: %w", err)
-	}
-	return rows, nil
-}
-
-// Attend implements the port of package activities.
-func (db *DB) Attend(ctx context.Context, attentions []order.Attention) ([]order.Row, error) {
-	keys := make([]order.Key, len(attentions))
-	reasons := make(map[order.Key]string, len(attentions))
-	for i, a := range attentions {
-		keys[i] = a.Key
-		reasons[a.Key] = clip(a.Reason)
-	}
-	differs := func(row *orderRow) bool { return row.AttentionReason != reasons[row.key()] }
-	rows, err := db.transition(ctx, keys, differs, func(tx *gorm.DB, rows []*orderRow) error {
-		at := now()
-		for _, row := range rows {
-			since := row.AttentionSince
-			reason := reasons[row.key()]
-			switch {
-			case reason == "":
-				since = nil
-			case since == nil:
-				since = &at
-			}
-			err := tx.Model(&orderRow{}).Where("id = ?", row.ID).Updates(map[string]any{
-				"attention_since": since, "attention_reason": reason, "updated_at": at,
-			}).Error
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("attend: %w", err)
 	}
 	return rows, nil
 }
@@ -229,10 +226,14 @@ func set(tx *gorm.DB, rows []*orderRow, from order.Status, change func(*orderRow
 		change(row)
 	}
 	to := rows[0]
-	result := tx.Model(&orderRow{}).Where("id IN ? AND status = ?", idsOf(rows), from).Updates(map[string]any{
+	columns := map[string]any{
 		"status": to.Status, "reason": to.Reason, "detail": to.Detail,
 		"updated_at": to.UpdatedAt, "settled_at": to.SettledAt,
-	})
+	}
+	if to.SettledAt != nil {
+		columns = needsNobody(columns)
+	}
+	result := tx.Model(&orderRow{}).Where("id IN ? AND status = ?", idsOf(rows), from).Updates(columns)
 	if result.Error == nil && result.RowsAffected != int64(len(rows)) {
 		return order.Failf(order.Transient, "%d of %d locked rows were not %s", int64(len(rows))-result.RowsAffected, len(rows), from)
 	}

@@ -21,24 +21,44 @@ const (
 
 // chargeUntilDecided charges, and stays with a payment that the provider calls pending until that is approved or
 // declined. One that is still pending in the answer has reached its deadline. Meanwhile the order stays PENDING and
-// keeps its units.
+// keeps its units. If a person has said what became of the charge, that word is the answer.
 //
 // Each look is the step of the charge itself, which finds the pending payment by its reference and so
 // never sends it twice.
-func chargeUntilDecided(ctx workflow.Context, c order.Charging) (order.Payment, error) {
-	payment, err := step(ctx, activities.Charge, c)
+func chargeUntilDecided(ctx workflow.Context, c order.Charging, word order.Answer) (order.Payment, error) {
+	if word != "" {
+		return payment(word), nil
+	}
+	paid, err := charge(ctx, c)
 	c.First = false
-	for poll := firstPoll; err == nil && payment.Verdict == order.PaymentPending; poll = min(2*poll, maxPoll) {
-		left := payment.DecideBy.Sub(workflow.Now(ctx))
+	for poll := firstPoll; err == nil && paid.Verdict == order.PaymentPending; poll = min(2*poll, maxPoll) {
+		left := paid.DecideBy.Sub(workflow.Now(ctx))
 		if left <= 0 {
-			return payment, nil
+			return paid, nil
 		}
-		if err := awaitHint(ctx, min(poll, left), payment.DecideBy); err != nil {
+		if err := awaitHint(ctx, min(poll, left), paid.DecideBy); err != nil {
 			return order.Payment{}, err
 		}
-		payment, err = step(ctx, activities.Charge, c)
+		paid, err = charge(ctx, c)
 	}
-	return payment, err
+	return paid, err
+}
+
+func charge(ctx workflow.Context, c order.Charging) (order.Payment, error) {
+	paid, err := step(ctx, activities.Charge, c)
+	word, err := byHand(ctx, err)
+	if word != "" {
+		return payment(word), err
+	}
+	return paid, err
+}
+
+// payment is what a person's word on a charge means.
+func payment(word order.Answer) order.Payment {
+	if word == order.Charged {
+		return order.Payment{Verdict: order.Approved}
+	}
+	return order.Payment{Verdict: order.SettledNotCharged}
 }
 
 // awaitHint waits until the provider hints that it has decided, at most as long as it is told. The error is a

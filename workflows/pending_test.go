@@ -106,7 +106,7 @@ func TestHintsOnlySayWhenToLook(t *testing.T) {
 			for _, at := range c.hints {
 				j.hint(at)
 			}
-			j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+			j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 			var result workflows.Result
 			if err := j.GetWorkflowResult(&result); err != nil || result.Status != order.Confirmed {
 				t.Errorf("ended as %+v, %v", result, err)
@@ -180,7 +180,7 @@ func TestACancelledWorkflowGivesUpAPendingPayment(t *testing.T) {
 	j, looks := awaited(t, time.Minute, paid)
 	j.hint(2 * time.Second)
 	j.RegisterDelayedCallback(j.CancelWorkflow, 7*time.Second)
-	j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 	if !temporal.IsCanceledError(j.GetWorkflowError()) {
 		t.Errorf("want the workflow to show as cancelled, got %v", j.GetWorkflowError())
 	}
@@ -214,7 +214,7 @@ func TestAPendingOrderSaysWhatItWaitsForAndUntilWhen(t *testing.T) {
 		}
 		words = metadata.GetCurrentDetails()
 	}, time.Second)
-	j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 	for _, part := range []string{"payment provider", "webhook", "12:00:05 UTC", "12:15:00 UTC"} {
 		if !strings.Contains(words, part) {
 			t.Errorf("the details do not say %q: %s", part, words)

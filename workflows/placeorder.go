@@ -16,11 +16,14 @@ import (
 //
 // Each step's undo is registered before the step is tried, since an ambiguous failure may have had
 // its effect.
-func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
+func (w Workflows) PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, invalidOrder(err)
 	}
-	ctx = carrying(ctx, o)
+	ctx, err := w.carrying(ctx, o)
+	if err != nil {
+		return Result{}, err
+	}
 	undo := newUndo(ctx, o)
 
 	undo.mayBeReserved()
@@ -43,13 +46,15 @@ func PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	}
 
 	undo.mayBeCharged()
-	payment, err := chargeUntilDecided(ctx, order.Charging{Order: o, OpenedAt: row.CreatedAt, First: row.Changed})
+	payment, err := chargeUntilDecided(ctx, order.Charging{Order: o, OpenedAt: row.CreatedAt, First: row.Changed}, row.ByHand)
 	switch {
 	case err != nil:
 		return undo.after(ctx, err)
 	case payment.Verdict == order.Declined:
 		undo.notCharged()
 		return undo.all(ctx, order.Rejected, order.ReasonPaymentDeclined, payment.Reason)
+	case payment.Verdict == order.SettledNotCharged:
+		return undo.all(ctx, order.Rejected, order.ReasonNotCharged, "")
 	case payment.Verdict == order.PaymentPending:
 		return undo.all(ctx, order.Rejected, order.ReasonPaymentExpired, "not decided by "+clock(payment.DecideBy))
 	}

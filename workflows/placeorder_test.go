@@ -35,9 +35,13 @@ type journey struct {
 	reverse func(try int) error
 	release func(try int, r order.Releasing) error
 	settle  func(try int) (order.Row, error)
+	cancel  func(try int) (order.Row, error)
+	words   []order.Resolution // that were kept on the row
 	notes   []string
 	token   []byte // of the activity that was started last
 }
+
+var configured = workflows.Workflows{AttentionAfter: 15 * time.Minute}
 
 var opened = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
@@ -49,7 +53,7 @@ func straight(t *testing.T) *journey {
 	j := &journey{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment()}
 	j.SetTestTimeout(time.Minute)
 	j.SetWorkflowRunTimeout(24 * time.Hour)
-	j.RegisterWorkflow(workflows.PlaceOrder)
+	configured.Register(j)
 	j.reserve = func(int) (order.Reservation, error) {
 		return order.Reservation{Verdict: order.Reserved, Taken: true}, nil
 	}
@@ -79,6 +83,11 @@ func (j *journey) register() {
 	script(j, activities.Reverse, func(try int, id order.ID) (order.ID, error) { return id, j.reverse(try) })
 	script(j, activities.Release, func(try int, r order.Releasing) (order.Verdict, error) { return order.Released, j.release(try, r) })
 	script(j, activities.Settle, func(try int, _ order.Key) (order.Row, error) { return j.settle(try) })
+	script(j, activities.Cancel, func(try int, _ order.Key) (order.Row, error) { return j.cancel(try) })
+	script(j, activities.Resolve, func(_ int, r order.Resolving) (order.Row, error) {
+		j.words = append(j.words, r.Resolution)
+		return order.Row{}, nil
+	})
 	script(j, activities.Attend, func(_ int, a order.Attention) (order.Row, error) {
 		j.notes = append(j.notes, a.Reason)
 		return order.Row{}, nil
@@ -114,7 +123,7 @@ func newOrder(t *testing.T) order.Order {
 // end runs the journey and checks where it ended and which steps it took, in order.
 func (j *journey) end(t *testing.T, status order.Status, reason order.Reason, calls ...string) workflows.Result {
 	t.Helper()
-	j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 	if !j.IsWorkflowCompleted() {
 		t.Fatal("the workflow did not end")
 	}
@@ -284,7 +293,7 @@ func TestARowThatVanishedIsUndone(t *testing.T) {
 func TestAKeyUsedForAnotherOrderTouchesNothing(t *testing.T) {
 	t.Parallel()
 	check := func(j *journey, calls ...string) {
-		j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+		j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 		failure, ok := errors.AsType[*temporal.ApplicationError](j.GetWorkflowError())
 		if !ok || failure.Type() != workflows.ErrorKeyReused {
 			t.Errorf("want %s, got %v", workflows.ErrorKeyReused, j.GetWorkflowError())
@@ -311,7 +320,7 @@ func TestAnInvalidOrderTouchesNothing(t *testing.T) {
 	j := straight(t)
 	o := newOrder(t)
 	o.Lines[0].Quantity = 0
-	j.ExecuteWorkflow(workflows.PlaceOrder, o)
+	j.ExecuteWorkflow(workflows.PlaceOrderName, o)
 	failure, ok := errors.AsType[*temporal.ApplicationError](j.GetWorkflowError())
 	if !ok || failure.Type() != workflows.ErrorInvalid || !failure.NonRetryable() {
 		t.Errorf("want %s, got %v", workflows.ErrorInvalid, j.GetWorkflowError())
@@ -369,7 +378,7 @@ func TestAStepThatStaysOpenAsksForAPerson(t *testing.T) {
 		needed, _ := attributes.GetBool(workflows.Attention)
 		attention = append(attention, needed)
 	}).Return(nil)
-	j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 	if err := j.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +422,7 @@ func TestACancelledWorkflowUndoesWhatItMayHaveDone(t *testing.T) {
 			t.Parallel()
 			j := straight(t)
 			c.when(j)
-			j.ExecuteWorkflow(workflows.PlaceOrder, newOrder(t))
+			j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 			if !temporal.IsCanceledError(j.GetWorkflowError()) {
 				t.Errorf("want the workflow to show as cancelled, got %v", j.GetWorkflowError())
 			}

@@ -10,8 +10,6 @@ import (
 
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
-
-	"holdfast/workflows"
 )
 
 // recorded are the ways of an order to end, and the other workflows, that must have a history. `make histories`
@@ -34,7 +32,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
-			workflows.Register(replayer)
+			configured.Register(replayer)
 			if err := replayer.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file); err != nil {
 				t.Error(err)
 			}

@@ -17,10 +17,12 @@ type Result struct {
 	Detail  string       `json:"detail,omitempty"`
 }
 
-// Types of the errors with which PlaceOrder fails. It then has changed nothing.
+// Types of the errors with which the workflows of an order fail. They then have changed nothing.
 const (
 	ErrorInvalid   = "invalid"
 	ErrorKeyReused = "key_reused"
+	// ErrorMissing: there is no row of the order to cancel.
+	ErrorMissing = "missing"
 )
 
 // end ends the workflow with what the row says.

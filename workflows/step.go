@@ -25,25 +25,13 @@ const (
 	// patientPause is the longest pause between tries: short enough that an order goes on soon after
 	// an outage, long enough that 200 waiting orders ask 7 times a second.
 	patientPause = 30 * time.Second
-	// attentionAfter is how long the patient phase goes on before the order asks for a person. It is
-	// longer than a restart of anything takes.
-	attentionAfter = 15 * time.Minute
 )
 
-// step carries one order through one step: fast first, patient after. Fast is a local activity, which
-// costs Temporal nothing; what is undecided then goes on as an ordinary activity, without end, which
-// the Web UI shows with its last failure. The error is a cancellation, or a failure that no repeat can
-// mend.
+// step carries one order through one step: fast first, patient after. What is undecided after the fast
+// phase goes on as ordinary activities, without end, which the Web UI shows with their last failure. The
+// error is a cancellation, a failure that no repeat can mend, or a *settledByHandError.
 func step[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In) (Out, error) {
-	tell(ctx, s.Doing+".")
-	fast := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		Summary:                s.Doing,
-		ScheduleToCloseTimeout: fastBudget,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: 20 * time.Millisecond, BackoffCoefficient: 2, MaximumAttempts: fastTries,
-		},
-	})
-	answer, err := answerOf[Out](ctx, workflow.ExecuteLocalActivity(fast, s.Name, []In{in}))
+	answer, err := fast(ctx, s, in)
 	switch {
 	case err == nil || isFinal(err):
 		return answer, err
@@ -53,36 +41,79 @@ func step[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In) 
 	return patiently(ctx, s, in, err)
 }
 
-// patiently repeats the step until it is decided, and asks for a person when that takes long.
-func patiently[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In, cause error) (Out, error) {
-	tell(ctx, fmt.Sprintf("%s. No answer yet: %s. It is repeated until there is one; the pending activity shows the last failure.",
-		s.Doing, rootMessage(cause)))
-	patient := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+// fast tries the step as a local activity, which costs Temporal nothing.
+func fast[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In) (Out, error) {
+	tell(ctx, s.Doing+".")
+	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		Summary:                s.Doing,
+		ScheduleToCloseTimeout: fastBudget,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: 20 * time.Millisecond, BackoffCoefficient: 2, MaximumAttempts: fastTries,
+		},
+	})
+	return answerOf[Out](ctx, workflow.ExecuteLocalActivity(local, s.Name, []In{in}))
+}
+
+// patiently repeats the step until it is decided, and asks for a person when that takes long. Between the
+// rounds the workflow says how it stands.
+func patiently[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in In, cause error) (answer Out, err error) {
+	w := startWait(ctx, s.Name)
+	defer w.end()
+	for r := firstRound; ; r = r.next() {
+		w.failed(s.Doing, cause)
+		roundCtx, abandon := workflow.WithCancel(ctx)
+		future := workflow.ExecuteActivity(workflow.WithActivityOptions(roundCtx, r.options(s.Doing)), s.Name, []In{in})
+		word := w.untilDone(future)
+		if word != nil {
+			abandon()
+		}
+		answer, err = answerOf[Out](ctx, future) // also of one that was abandoned: the try under way may decide the step
+		switch {
+		case err == nil || isFinal(err):
+			return answer, err
+		case ctx.Err() != nil:
+			return answer, ctx.Err() // the try that was under way failed before it saw the cancellation
+		case word == nil:
+			w.tries += r.tries
+			cause = err
+		case word.Answer.ByHand():
+			return answer, &settledByHandError{*word}
+		default:
+			r = beforeFirst
+		}
+	}
+}
+
+// round is a number of tries as one ordinary activity.
+type round struct {
+	tries int32
+	pause time.Duration // after the first try; doubled up to patientPause
+}
+
+var (
+	firstRound  = round{tries: 8, pause: 500 * time.Millisecond} // a minute
+	beforeFirst = round{}
+)
+
+// maxRound keeps the history of an order that waits for days short: six events in half an hour.
+const maxRound = 60
+
+func (r round) next() round {
+	if r == beforeFirst {
+		return firstRound
+	}
+	return round{tries: min(2*r.tries, maxRound), pause: patientPause}
+}
+
+func (r round) options(doing string) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
 		StartToCloseTimeout: patientTry,
 		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: patientPause,
+			InitialInterval: r.pause, BackoffCoefficient: 2, MaximumInterval: patientPause, MaximumAttempts: r.tries,
 		},
 		WaitForCancellation: true, // an undo must not overtake its step while that still runs
-		Summary:             s.Doing + ", until there is an answer",
-	})
-	future := workflow.ExecuteActivity(patient, s.Name, []In{in})
-	timerCtx, stopTimer := workflow.WithCancel(ctx)
-	timer := workflow.NewTimerWithOptions(timerCtx, attentionAfter, workflow.TimerOptions{
-		Summary: "asks for a person if " + s.Name + " has no answer by then",
-	})
-	workflow.NewSelector(ctx).
-		AddFuture(future, func(workflow.Future) { stopTimer() }).
-		AddFuture(timer, func(workflow.Future) {}).
-		Select(ctx)
-	if !future.IsReady() && ctx.Err() == nil {
-		answered := askForPerson(ctx, fmt.Sprintf("%s has had no answer for %s", s.Name, attentionAfter))
-		defer answered()
+		Summary:             doing + ", until there is an answer",
 	}
-	answer, err := answerOf[Out](ctx, future)
-	if err != nil && !isFinal(err) && ctx.Err() != nil {
-		return answer, ctx.Err() // the try that was under way failed before it saw the cancellation
-	}
-	return answer, err
 }
 
 func answerOf[Out any](ctx workflow.Context, f workflow.Future) (answer Out, err error) {

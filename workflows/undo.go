@@ -70,7 +70,7 @@ func (u *undo) all(ctx workflow.Context, status order.Status, reason order.Reaso
 func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if u.owesReversal(row) {
-		if _, err := step(ctx, activities.Reverse, u.order.ID); err != nil {
+		if err := u.reverse(ctx, row.ByHand); err != nil {
 			return Result{}, err
 		}
 	}
@@ -88,6 +88,18 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	return end(ctx, u.order, row)
+}
+
+// reverse reverses the charge. Where a person has said that there is none it is still asked for, which stops one that is
+// on its way, but his word stands if the provider does not answer.
+func (u *undo) reverse(ctx workflow.Context, word order.Answer) error {
+	if word == order.NotCharged {
+		_, _ = fast(ctx, activities.Reverse, u.order.ID)
+		return nil
+	}
+	_, err := step(ctx, activities.Reverse, u.order.ID)
+	_, err = byHand(ctx, err)
+	return err
 }
 
 // foreign ends an order whose id belongs to another: nothing of that one is touched, and what this one

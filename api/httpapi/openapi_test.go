@@ -65,7 +65,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s %s has the id %q", method, route, op.OperationID)
 		}
 		ids[op.OperationID] = true
-		if takes := method == http.MethodPost || method == http.MethodPut; takes != (op.RequestBody != nil) {
+		if takes := (method == http.MethodPost || method == http.MethodPut) && op.OperationID != "cancelOrder"; takes != (op.RequestBody != nil) {
 			t.Errorf("%s %s: a body is described: %v", method, route, op.RequestBody != nil)
 		}
 		for status, response := range op.Responses {
@@ -90,7 +90,7 @@ func TestOpenAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(ids) != 12 {
+	if len(ids) != 13 {
 		t.Errorf("there are %d routes: %q", len(ids), slices.Sorted(maps.Keys(ids)))
 	}
 	for _, ref := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllStringSubmatch(w.Body.String(), -1) {

@@ -85,6 +85,7 @@ type orderJSON struct {
 	Lines      []orderLine    `json:"lines" nullable:"false" doc:"Sorted by SKU."`
 	Settled    bool           `json:"settled" doc:"Nothing is owed for the order any more: money and units are right."`
 	Attention  *attention     `json:"attention" doc:"Why the order needs a person; null if it needs none."`
+	ByHand     *byHand        `json:"by_hand,omitempty" doc:"What a person said of the charge, where nobody else could know; left out if no person had to."`
 	WorkflowID string         `json:"workflow_id" doc:"The workflow that carried the order first."`
 	CreatedAt  timestamp      `json:"created_at"`
 	UpdatedAt  timestamp      `json:"updated_at"`
@@ -94,6 +95,13 @@ type orderJSON struct {
 type attention struct {
 	Since  timestamp `json:"since"`
 	Reason string    `json:"reason"`
+}
+
+// byHand is a person's word on the charge.
+type byHand struct {
+	Answer order.Answer `json:"answer" enum:"charged,not_charged"`
+	Note   string       `json:"note" doc:"How the person knows."`
+	At     timestamp    `json:"at"`
 }
 
 // TransformSchema implements huma.SchemaTransformer: huma has no word for an object that may be null.
@@ -116,6 +124,9 @@ func toJSON(r *orderdb.Record) orderJSON {
 	}
 	if r.Reason == order.ReasonFailed {
 		doc.Detail = "" // the error of a step: for the Web UI, not for callers
+	}
+	if r.ByHandAt != nil {
+		doc.ByHand = &byHand{Answer: r.ByHand.Answer, Note: r.ByHand.Note, At: timestamp(*r.ByHandAt)}
 	}
 	if r.AttentionSince != nil {
 		doc.Attention = &attention{Since: timestamp(*r.AttentionSince), Reason: r.AttentionReason}

@@ -63,7 +63,7 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	} else if len(unknown) > 0 {
 		return a.refuseUnknown(ctx, o, unknown)
 	}
-	started := a.carry(ctx, o, began.Add(wait))
+	started := a.carry(ctx, workflows.PlaceOrderOptions(o, a.TaskQueue), workflows.PlaceOrderName, o, began.Add(wait))
 	record, err := a.waitForRow(ctx, o.ID, started == nil)
 	if err != nil {
 		return nil, a.outcomeUnknown(ctx, o.ID, errors.Join(started, err))
@@ -76,13 +76,13 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	return answer, nil
 }
 
-// carry has the order carried by its workflow and waits for that to end, until the deadline. The error
+// carry has the order carried by a workflow and waits for that to end, until the deadline. The error
 // is that it could not be started, as far as this caller knows: it may run all the same. How it ended
 // does not matter here, since the row decides.
-func (a *API) carry(ctx context.Context, o order.Order, deadline time.Time) error {
+func (a *API) carry(ctx context.Context, options client.StartWorkflowOptions, workflow string, o order.Order, deadline time.Time) error {
 	start, cancel := context.WithTimeout(ctx, a.patience.start)
 	defer cancel()
-	run, err := a.Temporal.ExecuteWorkflow(start, workflows.PlaceOrderOptions(o, a.TaskQueue), workflows.PlaceOrderName, o)
+	run, err := a.Temporal.ExecuteWorkflow(start, options, workflow, o)
 	if err != nil {
 		return fmt.Errorf("start the workflow: %w", err)
 	}
@@ -172,7 +172,7 @@ func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
 	if r.Fingerprint != o.Fingerprint() {
 		return nil, wrongField(slugKeyReused, "Idempotency-Key", "was used for another order, which is left as it is")
 	}
-	location := "/v1/orders/" + string(r.ID)
+	location := orderPath(r.ID)
 	switch {
 	case r.Status.Sold():
 		return &placeAnswer{Status: http.StatusCreated, Location: location, Body: toJSON(&r)}, nil
@@ -181,6 +181,8 @@ func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
 	}
 	return nil, closedProblem(&r)
 }
+
+func orderPath(id order.ID) string { return "/v1/orders/" + string(id) }
 
 func closedProblem(r *orderdb.Record) *Problem {
 	var p *Problem
@@ -194,8 +196,14 @@ func closedProblem(r *orderdb.Record) *Problem {
 		p = newProblem(slugUnknownSKU, "there is no %s", r.Detail)
 		p.SKUs = skusOf(r.Detail)
 	default:
-		p = newProblem(slugOrderClosed, "the order is %s%s", r.Status, colon(string(r.Reason)))
+		return orderClosed(r)
 	}
+	p.OrderID = r.ID
+	return p
+}
+
+func orderClosed(r *orderdb.Record) *Problem {
+	p := newProblem(slugOrderClosed, "the order is %s%s", r.Status, colon(string(r.Reason)))
 	p.OrderID = r.ID
 	return p
 }
@@ -224,12 +232,18 @@ func (a *API) getOrder(ctx context.Context, in *orderRequest) (*orderAnswer, err
 	if err != nil {
 		return nil, err
 	}
-	record, err := a.Orders.Get(ctx, id)
-	if errors.Is(err, orderdb.ErrNotFound) {
-		return nil, newProblem(slugNotFound, "there is no order %s", id)
-	}
+	record, err := a.record(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	return &orderAnswer{Body: toJSON(&record)}, nil
+}
+
+// record reads an order. Where there is none the error is the *Problem to answer.
+func (a *API) record(ctx context.Context, id order.ID) (orderdb.Record, error) {
+	record, err := a.Orders.Get(ctx, id)
+	if errors.Is(err, orderdb.ErrNotFound) {
+		return record, newProblem(slugNotFound, "there is no order %s", id)
+	}
+	return record, err
 }

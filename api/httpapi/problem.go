@@ -52,6 +52,7 @@ const (
 	slugSoldOut          slug = "sold-out"
 	slugUnknownSKU       slug = "unknown-sku"
 	slugOrderClosed      slug = "order-closed"
+	slugHandedOff        slug = "handed-off"
 	slugKeyReused        slug = "key-reused"
 	slugVersionRequired  slug = "version-required"
 	slugStale            slug = "stale"
@@ -82,6 +83,7 @@ var kinds = []kind{
 	{slugSoldOut, http.StatusConflict, "Sold out"},
 	{slugUnknownSKU, http.StatusConflict, "Unknown SKU"},
 	{slugOrderClosed, http.StatusConflict, "Order closed"},
+	{slugHandedOff, http.StatusConflict, "Handed off"},
 	{slugKeyReused, http.StatusUnprocessableEntity, "Key reused"},
 	{slugVersionRequired, http.StatusPreconditionRequired, "Version required"},
 	{slugStale, http.StatusPreconditionFailed, "Stale version"},

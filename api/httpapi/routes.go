@@ -52,6 +52,18 @@ func (a *API) orderRoutes() {
 		Method: http.MethodGet, Path: "/v1/orders", OperationID: "listOrders", Tags: []string{tagOrders},
 		Summary: "List orders, newest first", Errors: []int{400, 422, 503},
 	}, a.listOrders)
+	register(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", OperationID: "cancelOrder", Tags: []string{tagOrders},
+		Summary: "Cancel an order",
+		Description: "Cancels an order that the warehouse does not have yet, confirmed ones too: its units can be sold again, and its charge is " +
+			"reversed. It takes no body, and repeats are harmless. A 409 says that the order was rejected, or is handed off.",
+		DefaultStatus: http.StatusOK,
+		Responses: map[string]*huma.Response{
+			"200": {Description: "CANCELLED, and nothing is owed any more"},
+			"202": orderResponse(a.huma, "CANCELLED with something still owed, or not decided yet"),
+		},
+		Errors: []int{404, 409, 503},
+	}, a.cancelOrder)
 }
 
 func (a *API) stockRoutes() {

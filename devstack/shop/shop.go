@@ -56,11 +56,11 @@ type Order struct {
 	WorkflowID string       `json:"workflow_id"`
 }
 
-// Answer is what the API said to a POST of an order: the order, or a problem.
+// Answer is what the API said to a POST of an order, or of its cancellation: the order, or a problem.
 type Answer struct {
 	Status     int // of HTTP
 	RetryAfter time.Duration
-	Order      Order // of 201 and 202
+	Order      Order // of 200, 201 and 202
 	Problem    Problem
 }
 
@@ -101,6 +101,11 @@ func (c *Client) Place(ctx context.Context, key string, r Request, wait time.Dur
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", key)
 	req.Header.Set("Prefer", fmt.Sprintf("wait=%d", int(wait.Seconds())))
+	return c.answer(req)
+}
+
+// answer sends a request that is answered with an order, or a problem.
+func (c *Client) answer(req *http.Request) (Answer, error) {
 	res, err := c.HTTP.Do(req)
 	if err != nil {
 		return Answer{}, err
@@ -133,6 +138,16 @@ func (c *Client) PlaceUntilDefinite(ctx context.Context, key string, r Request) 
 		case <-time.After(min(max(answer.RetryAfter, pause), time.Second)):
 		}
 	}
+}
+
+// Cancel cancels an order and waits for the end of that up to wait. Sent again it does no harm.
+func (c *Client) Cancel(ctx context.Context, id order.ID, wait time.Duration) (Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.API+"/v1/orders/"+string(id)+"/cancel", http.NoBody)
+	if err != nil {
+		return Answer{}, err
+	}
+	req.Header.Set("Prefer", fmt.Sprintf("wait=%d", int(wait.Seconds())))
+	return c.answer(req)
 }
 
 // SetStock creates a SKU.

@@ -1,0 +1,44 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"holdfast/activities"
+	"holdfast/order"
+)
+
+// CancelOrder cancels an order that the warehouse does not have yet, wherever it stands: it is marked CANCELLED, its units
+// become available again, its charge is reversed. It ends with what the row says, which for an order that was rejected
+// or handed off before is no cancellation.
+//
+// Whoever carries the order meanwhile finds it closed at his next step, and undoes what he did. A cancellation is not
+// cancelled: what was asked for is carried out.
+func (w Workflows) CancelOrder(ctx workflow.Context, o order.Order) (Result, error) {
+	if err := o.Validate(); err != nil {
+		return Result{}, invalidOrder(err)
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	ctx, err := w.carrying(ctx, o)
+	if err != nil {
+		return Result{}, err
+	}
+	undo := newUndo(ctx, o)
+	row, err := step(ctx, activities.Cancel, o.Key())
+	switch {
+	case err != nil:
+		return Result{}, err
+	case row.Missing:
+		return Result{}, temporal.NewNonRetryableApplicationError("there is no order "+string(o.ID)+" on record", ErrorMissing, nil)
+	case row.KeyReused:
+		return undo.foreign(ctx)
+	case !row.Status.Closed():
+		return end(ctx, o, row)
+	}
+	result, err := undo.settle(ctx, row)
+	if err == nil && row.Changed {
+		// Whoever waits for the order's payment need wait no longer. An error means that nobody does.
+		_ = workflow.SignalExternalWorkflow(ctx, WorkflowID(o.ID), "", PaymentDecided, nil).Get(ctx, nil)
+	}
+	return result, err
+}
