@@ -23,10 +23,7 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics.RegisterStock(p.registry, func(ctx context.Context) (metrics.Units, error) {
-		totals, err := p.orders.Totals(ctx)
-		return metrics.Units{OnHand: totals.OnHand, Reserved: totals.Reserved}, err
-	})
+	metrics.RegisterBooks(p.registry, p.books)
 	webhook, err := newWebhook(p.cfg.PaymentWebhookSecret)
 	if err != nil {
 		return nil, errors.Join(err, p.close())
@@ -41,6 +38,16 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 		return nil, errors.Join(err, p.close())
 	}
 	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.fail)}, nil
+}
+
+// books reads what the metrics say of the order database.
+func (p *platform) books(ctx context.Context) (metrics.Books, error) {
+	totals, err := p.orders.Totals(ctx)
+	if err != nil {
+		return metrics.Books{}, err
+	}
+	attention, err := p.orders.CountAttention(ctx)
+	return metrics.Books{OnHand: totals.OnHand, Reserved: totals.Reserved, Attention: attention}, err
 }
 
 // newWebhook gives nil if there is no secret.

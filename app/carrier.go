@@ -23,16 +23,25 @@ type carrier struct {
 // carrierPatience bounds one request, which the client repeats by itself meanwhile.
 const carrierPatience = 5 * time.Second
 
-// Carried implements reconcile.Carrier.
+// Carried implements reconcile.Carrier: a cancellation carries the order to its end as well.
 func (c carrier) Carried(ctx context.Context, id order.ID) (bool, error) {
+	for _, workflowID := range workflows.WorkflowIDs(id) {
+		if runs, err := c.runs(ctx, workflowID); runs || err != nil {
+			return runs, err
+		}
+	}
+	return false, nil
+}
+
+func (c carrier) runs(ctx context.Context, workflowID string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, carrierPatience)
 	defer cancel()
-	description, err := c.temporal.DescribeWorkflowExecution(ctx, workflows.WorkflowID(id), "")
+	description, err := c.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
 	if _, absent := errors.AsType[*serviceerror.NotFound](err); absent {
 		return false, nil
 	}
 	if err != nil {
-		return false, carrierFailure("look for its workflow", err)
+		return false, carrierFailure("look for the workflow "+workflowID, err)
 	}
 	status := description.GetWorkflowExecutionInfo().GetStatus()
 	return status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enums.WORKFLOW_EXECUTION_STATUS_PAUSED, nil

@@ -55,45 +55,55 @@ func Temporal(reg prometheus.Registerer, log *slog.Logger) (client.MetricsHandle
 	}), provider.Shutdown, nil
 }
 
-// Units are what a stock holds.
-type Units struct{ OnHand, Reserved int64 }
+// Books are what the order database says of all SKUs and orders together.
+type Books struct {
+	OnHand, Reserved int64 // units
+	Attention        int64 // orders that need a person
+}
 
-// stockCollector reads the units when it is scraped.
-type stockCollector struct {
-	read func(context.Context) (Units, error)
-	desc *prometheus.Desc
-	up   *prometheus.Desc
+// booksCollector reads the books when it is scraped.
+type booksCollector struct {
+	read      func(context.Context) (Books, error)
+	units     *prometheus.Desc
+	attention *prometheus.Desc
+	up        *prometheus.Desc
 }
 
 // scrapeBudget bounds how long a scrape waits for the order database.
 const scrapeBudget = 2 * time.Second
 
-// RegisterStock registers gauges of the units of all SKUs together, read at each scrape. While they cannot
-// be read, the gauges are absent and holdfast_stock_readable is 0.
-func RegisterStock(reg prometheus.Registerer, read func(context.Context) (Units, error)) {
-	reg.MustRegister(&stockCollector{
-		read: read,
-		desc: prometheus.NewDesc("holdfast_stock_units", "Units of all SKUs in the order database, by state.", []string{"state"}, nil),
-		up:   prometheus.NewDesc("holdfast_stock_readable", "1 if the order database answered this scrape.", nil, nil),
+// RegisterBooks registers gauges of the books, read at each scrape. While they cannot be read, the gauges are absent and
+// holdfast_stock_readable is 0.
+func RegisterBooks(reg prometheus.Registerer, read func(context.Context) (Books, error)) {
+	reg.MustRegister(&booksCollector{
+		read:      read,
+		units:     prometheus.NewDesc("holdfast_stock_units", "Units of all SKUs in the order database, by state.", []string{"state"}, nil),
+		attention: prometheus.NewDesc("holdfast_orders_needing_attention", "Orders that need a person.", nil, nil),
+		up:        prometheus.NewDesc("holdfast_stock_readable", "1 if the order database answered this scrape.", nil, nil),
 	})
 }
 
 // Describe implements prometheus.Collector.
-func (c *stockCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc; ch <- c.up }
+func (c *booksCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.units
+	ch <- c.attention
+	ch <- c.up
+}
 
 // Collect implements prometheus.Collector.
-func (c *stockCollector) Collect(ch chan<- prometheus.Metric) {
+func (c *booksCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeBudget)
 	defer cancel()
-	units, err := c.read(ctx)
+	books, err := c.read(ctx)
 	if err != nil {
 		ch <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 0)
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 1)
+	ch <- prometheus.MustNewConstMetric(c.attention, prometheus.GaugeValue, float64(books.Attention))
 	for state, n := range map[string]int64{
-		"on_hand": units.OnHand, "reserved": units.Reserved, "available": units.OnHand - units.Reserved,
+		"on_hand": books.OnHand, "reserved": books.Reserved, "available": books.OnHand - books.Reserved,
 	} {
-		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), state)
+		ch <- prometheus.MustNewConstMetric(c.units, prometheus.GaugeValue, float64(n), state)
 	}
 }

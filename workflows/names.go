@@ -55,6 +55,9 @@ func WorkflowID(id order.ID) string { return "order/" + string(id) }
 // CancelWorkflowID is the id under which an order is cancelled, beside the workflow that may be carrying it.
 func CancelWorkflowID(id order.ID) string { return "cancel/" + string(id) }
 
+// WorkflowIDs lists the workflows that may be at work on an order.
+func WorkflowIDs(id order.ID) []string { return []string{WorkflowID(id), CancelWorkflowID(id)} }
+
 // Register makes every workflow known to a worker.
 func (w Workflows) Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(w.PlaceOrder, workflow.RegisterOptions{Name: PlaceOrderName})

@@ -21,8 +21,8 @@ const (
 	exitOK       = 0
 	exitError    = 1 // unreachable, timed out, failed inside; an audit that does not hold
 	exitUsage    = 2 // flags, arguments, or a request that the API refused; nothing was changed
-	exitRejected = 3 // order place: the order is rejected or cancelled
-	exitPending  = 4 // order place: the order has no end yet
+	exitRejected = 3 // order place: the order is rejected or cancelled; order cancel: it cannot be cancelled
+	exitPending  = 4 // order place: the order has no end yet; order cancel: something is still owed
 )
 
 // Env is what the program gets from its surroundings.
@@ -92,11 +92,11 @@ func (a *app) main(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := a.group(&cobra.Command{
 		Use:   "starter",
-		Short: "Place orders and look at them, set stock, audit, reconcile, migrate",
+		Short: "Place, cancel and answer orders, set stock, audit, reconcile, migrate",
 		Long: `The command line of holdfast, which places orders that hold under fire.
 
-It speaks to holdfast's API over HTTP. "order place --direct", "reconcile" and "migrate" speak to Temporal,
-"migrate" to the order database as well.
+It speaks to holdfast's API over HTTP. "order place --direct", "order resolve", "reconcile" and "migrate" speak to
+Temporal, "migrate" to the order database as well.
 
 ` + exitCodesHelp + `
 
@@ -126,8 +126,8 @@ const exitCodesHelp = `Exit codes:
   0  done; order place: the order is confirmed
   1  error: unreachable, timed out, failed inside; audit: the promises do not hold
   2  usage: flags, arguments, or a request that the API refused (4xx); nothing was changed
-  3  order place: the order is rejected or cancelled
-  4  order place: the order is pending, it has no end yet`
+  3  order place: the order is rejected or cancelled; order cancel: it cannot be cancelled
+  4  order place: the order is pending, it has no end yet; order cancel: something is still owed`
 
 // group makes a command of commands. Alone it is not enough, and a name that it does not know is a
 // mistake; cobra itself would print the help and report success.

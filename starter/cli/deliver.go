@@ -87,13 +87,11 @@ func (p *placement) gaveUp(t trouble, maybeStarted bool) error {
 }
 
 func (p *placement) request(left time.Duration) request {
-	// Whole seconds, rounded up: the API takes no others.
-	seconds := int64((left + time.Second - 1) / time.Second)
 	return request{
 		method: http.MethodPost, path: "/v1/orders", body: p.body,
 		header: map[string]string{
 			"Idempotency-Key": p.key,
-			"Prefer":          "wait=" + strconv.FormatInt(seconds, 10),
+			"Prefer":          preferWait(left),
 		},
 		within: left + p.timeout,
 	}

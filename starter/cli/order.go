@@ -15,8 +15,8 @@ import (
 func (a *app) orderCommand() *cobra.Command {
 	return a.group(&cobra.Command{
 		Use:   "order",
-		Short: "Place orders and look at them",
-	}, a.placeCommand(), a.getOrderCommand(), a.listOrdersCommand())
+		Short: "Place orders, look at them, cancel them, and answer those that need a person",
+	}, a.placeCommand(), a.getOrderCommand(), a.listOrdersCommand(), a.cancelCommand(), a.resolveCommand())
 }
 
 // orderDoc is an order as the API gives it.
@@ -34,6 +34,11 @@ type orderDoc struct {
 		Since  string `json:"since"`
 		Reason string `json:"reason"`
 	} `json:"attention"` // nil if no person is needed
+	ByHand *struct {
+		Answer order.Answer `json:"answer"`
+		Note   string       `json:"note"`
+		At     string       `json:"at"`
+	} `json:"by_hand"` // nil if no person settled it
 	WorkflowID string `json:"workflow_id"`
 	CreatedAt  string `json:"created_at"`
 	UpdatedAt  string `json:"updated_at"`
@@ -103,6 +108,9 @@ func (a *app) printOrder(raw []byte, doc orderDoc) error {
 	add("Settled", yesNo(doc.Settled))
 	if doc.Attention != nil {
 		add("Needs a person", "since "+doc.Attention.Since+": "+doc.Attention.Reason)
+	}
+	if doc.ByHand != nil {
+		add("Settled by hand", string(doc.ByHand.Answer)+" at "+doc.ByHand.At+": "+doc.ByHand.Note)
 	}
 	add("Workflow", doc.WorkflowID)
 	add("Web UI", a.webUI(doc.WorkflowID))

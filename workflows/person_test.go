@@ -1,0 +1,264 @@
+package workflows_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/api/sdk/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"holdfast/order"
+	"holdfast/workflows"
+)
+
+// said is what became of an answer.
+type said struct {
+	refused error // nil if it was taken
+	words   string
+}
+
+// Accept implements the test environment's update callbacks, as the other two.
+func (*said) Accept() {}
+
+// Reject implements the test environment's update callbacks.
+func (s *said) Reject(err error) { s.refused = err }
+
+// Complete implements the test environment's update callbacks.
+func (s *said) Complete(value any, err error) {
+	s.refused = err
+	s.words, _ = value.(string)
+}
+
+// says has a person answer after a time.
+func (j *journey) says(after time.Duration, answer order.Answer, note string) *said {
+	s := new(said)
+	j.RegisterDelayedCallback(func() {
+		j.UpdateWorkflow(workflows.Resolve, "", s, order.Resolution{Answer: answer, Note: note})
+	}, after)
+	return s
+}
+
+// never is a step that has no answer before the person helps; at is when it is tried.
+func never(j *journey, at *[]time.Duration) error {
+	*at = append(*at, j.Now().Sub(opened))
+	return fails(1, 1)
+}
+
+// stuck is a journey whose charge nobody can know of.
+func stuck(t *testing.T) (j *journey, tries *[]time.Duration) {
+	t.Helper()
+	j, tries = straight(t), new([]time.Duration)
+	j.SetStartTime(opened)
+	j.charge = func(int, order.Charging) (order.Payment, error) { return order.Payment{}, never(j, tries) }
+	return j, tries
+}
+
+// after gives the steps without the repeats.
+func (j *journey) distinct() []string { return slices.Compact(slices.Clone(j.calls)) }
+
+func (j *journey) endsBy(t *testing.T, name string, status order.Status, reason order.Reason, steps ...string) {
+	t.Helper()
+	j.ExecuteWorkflow(name, newOrder(t))
+	var result workflows.Result
+	if err := j.GetWorkflowResult(&result); err != nil || result.Status != status || result.Reason != reason {
+		t.Errorf("ended as %+v, %v, want %s %s", result, err, status, reason)
+	}
+	if got := j.distinct(); !slices.Equal(got, steps) {
+		t.Errorf("steps taken:\n got %v\nwant %v", got, steps)
+	}
+}
+
+func (s *said) taken(t *testing.T) {
+	t.Helper()
+	if s.refused != nil || s.words == "" {
+		t.Errorf("the answer was refused: %v, %q", s.refused, s.words)
+	}
+}
+
+func (s *said) wasRefused(t *testing.T, words string) {
+	t.Helper()
+	if s.refused == nil || !strings.Contains(s.refused.Error(), words) {
+		t.Errorf("refused with %v, want %q", s.refused, words)
+	}
+}
+
+func TestAChargeIsSettledByHand(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answer order.Answer
+		status order.Status
+		reason order.Reason
+		steps  []string
+	}{
+		{order.Charged, order.Confirmed, "", []string{"Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Commit"}},
+		{
+			order.NotCharged, order.Rejected, order.ReasonNotCharged,
+			[]string{"Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Close", "Reverse", "Release", "Settle"},
+		},
+	} {
+		t.Run(string(c.answer), func(t *testing.T) {
+			t.Parallel()
+			j, _ := stuck(t)
+			j.keepsWord()
+			answer := j.says(20*time.Minute, c.answer, "seen on the statement")
+			j.endsBy(t, workflows.PlaceOrderName, c.status, c.reason, c.steps...)
+			answer.taken(t)
+			if want := []order.Resolution{{Answer: c.answer, Note: "seen on the statement"}}; !slices.Equal(j.words, want) {
+				t.Errorf("kept on the row: %+v", j.words)
+			}
+		})
+	}
+}
+
+// keepsWord makes the rows that are written from now on say what a person said.
+func (j *journey) keepsWord() {
+	j.close = func(_ int, c order.Closing) (order.Row, error) {
+		row := order.Row{Status: c.Status, Reason: c.Reason, Detail: c.Detail, Changed: true, Held: true}
+		if len(j.words) > 0 {
+			row.ByHand = j.words[len(j.words)-1].Answer
+		}
+		return row, nil
+	}
+}
+
+// TestTheWordThatThereIsNoChargeStands even if the provider does not answer; it is asked for a reversal nevertheless.
+func TestTheWordThatThereIsNoChargeStands(t *testing.T) {
+	t.Parallel()
+	j, _ := stuck(t)
+	j.keepsWord()
+	reversals := 0
+	j.reverse = func(try int) error { reversals = try; return fails(try, try) }
+	answer := j.says(20*time.Minute, order.NotCharged, "the provider is out of business")
+	j.endsBy(t, workflows.PlaceOrderName, order.Rejected, order.ReasonNotCharged,
+		"Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Close", "Reverse", "Release", "Settle")
+	answer.taken(t)
+	if reversals != 3 {
+		t.Errorf("%d tries to reverse", reversals)
+	}
+}
+
+// TestAWordOnTheRowHoldsForWhoeverCarriesTheOrderLater: the workflow that it was given to is gone.
+func TestAWordOnTheRowHoldsForWhoeverCarriesTheOrderLater(t *testing.T) {
+	t.Parallel()
+	row := order.Row{Status: order.Pending, Held: true, CreatedAt: opened, ByHand: order.Charged}
+	j, _ := stuck(t)
+	j.open = func(int, order.Opening) (order.Row, error) { return row, nil }
+	j.endsBy(t, workflows.PlaceOrderName, order.Confirmed, "", "Reserve", "Open", "Commit")
+	row.ByHand = order.NotCharged
+	j, _ = stuck(t)
+	j.open = func(int, order.Opening) (order.Row, error) { return row, nil }
+	j.endsBy(t, workflows.PlaceOrderName, order.Rejected, order.ReasonNotCharged,
+		"Reserve", "Open", "Close", "Reverse", "Release", "Settle")
+}
+
+// TestAReversalIsSettledByHand in the workflow that undoes, whichever that is.
+func TestAReversalIsSettledByHand(t *testing.T) {
+	t.Parallel()
+	j, _ := cancelling(t, cancelled)
+	j.reverse = func(try int) error { return fails(try, try) }
+	charged := j.says(20*time.Minute, order.Charged, "n")
+	notCharged := j.says(21*time.Minute, order.NotCharged, "refunded by hand")
+	j.endsBy(t, workflows.CancelOrderName, order.Cancelled, order.ReasonRequested,
+		"Cancel", "Reverse", "Attend", "Reverse", "Attend", "Resolve", "Release", "Settle")
+	charged.wasRefused(t, "has to be reversed")
+	notCharged.taken(t)
+}
+
+// TestARetryIsTriedAtOnce, and then goes on as in the beginning.
+func TestARetryIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	j, tries := stuck(t)
+	const said = 10*time.Minute + 7*time.Second
+	retry := j.says(said, order.Retry, "")
+	j.RegisterDelayedCallback(func() {
+		j.charge = func(int, order.Charging) (order.Payment, error) {
+			*tries = append(*tries, j.Now().Sub(opened))
+			return paid, nil
+		}
+	}, said-time.Second)
+	j.endsBy(t, workflows.PlaceOrderName, order.Confirmed, "", "Reserve", "Open", "Charge", "Commit")
+	retry.taken(t)
+	if last := (*tries)[len(*tries)-1]; last != said {
+		t.Errorf("tried last after %s, want %s", last, said)
+	}
+	if len(j.notes) != 0 {
+		t.Errorf("nobody had to be asked for: %q", j.notes)
+	}
+}
+
+func TestAnAnswerThatHelpsNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	j, _ := stuck(t)
+	early := j.says(time.Minute, order.Charged, "n")
+	unknown := j.says(16*time.Minute, "perhaps", "")
+	noNote := j.says(16*time.Minute, order.NotCharged, "")
+	taken := j.says(17*time.Minute, order.Charged, "n")
+	j.commit = func(try int) (order.Row, error) {
+		return order.Row{Status: order.Confirmed, Held: true, Settled: true}, fails(20, try)
+	}
+	elsewhere := j.says(18*time.Minute, order.NotCharged, "n")
+	j.endsBy(t, workflows.PlaceOrderName, order.Confirmed, "", "Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Commit")
+	early.wasRefused(t, "does not need a person yet")
+	unknown.wasRefused(t, "answer: must be")
+	noNote.wasRefused(t, "note: must say")
+	taken.taken(t)
+	elsewhere.wasRefused(t, "only retry can help")
+}
+
+// details is what the Web UI shows of the workflow.
+func (j *journey) details(t *testing.T) string {
+	t.Helper()
+	value, err := j.QueryWorkflow("__temporal_workflow_metadata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var metadata sdk.WorkflowMetadata
+	if err := value.Get(&metadata); err != nil {
+		t.Fatal(err)
+	}
+	return metadata.GetCurrentDetails()
+}
+
+func TestAnOrderThatWaitsSaysWhyAndHowOften(t *testing.T) {
+	t.Parallel()
+	j := straight(t)
+	j.SetStartTime(opened)
+	j.commit = func(try int) (order.Row, error) {
+		return order.Row{Status: order.Confirmed, Held: true, Settled: true},
+			temporal.NewApplicationError("lock wait timeout", string(order.Unknown))
+	}
+	var attention []bool
+	j.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		attributes, _ := args.Get(0).(temporal.SearchAttributes)
+		needed, _ := attributes.GetBool(workflows.Attention)
+		attention = append(attention, needed)
+	}).Return(nil)
+	for at, words := range map[time.Duration][]string{
+		10 * time.Second: {"Paid: committing the sale to MySQL. No answer yet: "},
+		2 * time.Minute:  {"8 attempts have failed, the last one with: lock wait timeout."},
+		20 * time.Minute: {"**Needs a person.** Commit has had no answer for 15m0s", "24 attempts have failed"},
+	} {
+		j.RegisterDelayedCallback(func() {
+			for _, part := range words {
+				if got := j.details(t); !strings.Contains(got, part) {
+					t.Errorf("after %s the details do not say %q: %s", at, part, got)
+				}
+			}
+		}, at)
+	}
+	j.RegisterDelayedCallback(func() {
+		j.commit = func(int) (order.Row, error) {
+			return order.Row{Status: order.Confirmed, Held: true, Settled: true}, nil
+		}
+	}, time.Hour)
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
+	if err := j.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(attention, []bool{true, false}) || len(j.notes) != 2 || strings.Contains(j.notes[0], "lock wait") {
+		t.Errorf("the search attribute was %v, the row said %q", attention, j.notes)
+	}
+}
