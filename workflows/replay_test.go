@@ -17,6 +17,8 @@ import (
 var recorded = []string{
 	"confirmed", "confirmed-after-lost-answers", "confirmed-after-a-slow-answer", "declined", "sold-out",
 	"confirmed-async", "payment-expired", "reconciled",
+	"cancelled-sale", "cancelled-meanwhile", "cancelled-pending", "cancelled-in-temporal", "cancelled-and-settled-by-hand",
+	"settled-as-charged", "settled-as-not-charged", "retried-by-hand", "confirmed-after-a-long-outage",
 }
 
 // TestRecordedHistoriesReplay shows that this build carries on every order that an earlier one began.

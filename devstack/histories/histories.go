@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"holdfast/devstack/shop"
@@ -30,7 +31,7 @@ func Command() *cobra.Command {
 		Short: "Record a workflow history for each way in which an order ends, and of a reconciliation",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute)
 			defer cancel()
 			return Record(ctx, dir)
 		},
@@ -55,27 +56,33 @@ var ways = []way{
 // impatient are those for a stack whose provider decides pending payments too late.
 var impatient = []way{{"payment-expired", "tok_async", "plenty"}}
 
-// Record places the orders on stacks of its own and writes their histories to dir.
+// Record places the orders on stacks of its own, side by side, and writes their histories to dir.
 func Record(ctx context.Context, dir string) error {
-	return errors.Join(
-		onStack(ctx, stack.Config{
-			Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"},
-		}, func(temporal client.Client, shopper *shop.Client) error {
-			if err := recordOrders(ctx, temporal, shopper, dir, ways); err != nil {
-				return err
-			}
-			return recordReconciliation(ctx, temporal, shopper, dir)
-		}),
-		onStack(ctx, stack.Config{
-			AsyncDelay: time.Hour, Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_PAYMENT_DEADLINE": "2s"},
-		}, func(temporal client.Client, shopper *shop.Client) error {
-			return recordOrders(ctx, temporal, shopper, dir, impatient)
-		}),
-	)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range []struct {
+		on     stack.Config
+		record func(context.Context, *recorder) error
+	}{
+		{
+			stack.Config{Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"}},
+			func(ctx context.Context, r *recorder) error {
+				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx))
+			},
+		},
+		{
+			stack.Config{AsyncDelay: time.Hour, Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_PAYMENT_DEADLINE": "2s"}},
+			func(ctx context.Context, r *recorder) error { return r.recordOrders(ctx, impatient) },
+		},
+		{troubled, func(ctx context.Context, r *recorder) error { return r.recordTroubles(ctx) }},
+		{troubled, func(ctx context.Context, r *recorder) error { return r.recordLongOutage(ctx) }},
+	} {
+		group.Go(func() error { return onStack(ctx, dir, r.on, r.record) })
+	}
+	return group.Wait()
 }
 
 // onStack runs a stack on data of its own for as long as record takes.
-func onStack(ctx context.Context, cfg stack.Config, record func(client.Client, *shop.Client) error) (err error) {
+func onStack(ctx context.Context, dir string, cfg stack.Config, record func(context.Context, *recorder) error) (err error) {
 	data, err := os.MkdirTemp("", "holdfast-histories-")
 	if err != nil {
 		return err
@@ -93,21 +100,21 @@ func onStack(ctx context.Context, cfg stack.Config, record func(client.Client, *
 		return err
 	}
 	defer temporal.Close()
-	return record(temporal, shop.New(s.APIURL()))
+	return record(ctx, &recorder{Client: shop.New(s.APIURL()), temporal: temporal, provider: s.GatewayURL(), dir: dir})
 }
 
-func recordOrders(ctx context.Context, temporal client.Client, shopper *shop.Client, dir string, ways []way) error {
+func (r *recorder) recordOrders(ctx context.Context, ways []way) error {
 	for sku, units := range map[string]int64{"plenty": 100, "none": 0} {
-		if err := shopper.SetStock(ctx, sku, units); err != nil {
+		if err := r.SetStock(ctx, sku, units); err != nil {
 			return err
 		}
 	}
 	for _, way := range ways {
-		answer, err := shopper.PlaceUntilDefinite(ctx, way.file, shop.Buy("recorder", way.paymentMethod, way.sku, 1))
+		answer, err := r.PlaceUntilDefinite(ctx, way.file, shop.Buy("recorder", way.paymentMethod, way.sku, 1))
 		if err != nil {
 			return err
 		}
-		if err := write(ctx, temporal, workflows.WorkflowID(answer.ID()), dir, way.file); err != nil {
+		if err := r.write(ctx, workflows.WorkflowID(answer.ID()), way.file); err != nil {
 			return err
 		}
 	}
@@ -115,17 +122,17 @@ func recordOrders(ctx context.Context, temporal client.Client, shopper *shop.Cli
 }
 
 // recordReconciliation has an order re-driven whose workflow was terminated.
-func recordReconciliation(ctx context.Context, temporal client.Client, shopper *shop.Client, dir string) error {
-	answer, err := shopper.Place(ctx, "terminated", shop.Buy("recorder", "tok_slow", "plenty", 1), 0)
+func (r *recorder) recordReconciliation(ctx context.Context) error {
+	answer, err := r.Place(ctx, "terminated", shop.Buy("recorder", "tok_slow", "plenty", 1), 0)
 	if err != nil {
 		return err
 	}
-	if err := temporal.TerminateWorkflow(ctx, workflows.WorkflowID(answer.ID()), "", "to be re-driven"); err != nil {
+	if err := r.temporal.TerminateWorkflow(ctx, workflows.WorkflowID(answer.ID()), "", "to be re-driven"); err != nil {
 		return err
 	}
 	time.Sleep(200 * time.Millisecond) // beyond the grace
 	options := workflows.ReconcileOptions(false, "holdfast")
-	run, err := temporal.ExecuteWorkflow(ctx, options, workflows.ReconcileStockName, workflows.ReconcileInput{})
+	run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.ReconcileStockName, workflows.ReconcileInput{})
 	if err != nil {
 		return err
 	}
@@ -136,7 +143,7 @@ func recordReconciliation(ctx context.Context, temporal client.Client, shopper *
 	if found.Redriven != 1 {
 		return fmt.Errorf("the reconciliation re-drove %d orders, not the terminated one", found.Redriven)
 	}
-	return write(ctx, temporal, options.ID, dir, "reconciled")
+	return r.write(ctx, options.ID, "reconciled")
 }
 
 // write writes the history of a workflow to its file.

@@ -53,7 +53,21 @@ type Order struct {
 	Detail     string       `json:"detail"`
 	Total      int64        `json:"total"`
 	Settled    bool         `json:"settled"`
+	Attention  *Attention   `json:"attention"` // nil if no person is needed
+	ByHand     *ByHand      `json:"by_hand"`   // nil if no person settled it
 	WorkflowID string       `json:"workflow_id"`
+}
+
+// Attention is why an order needs a person.
+type Attention struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
+}
+
+// ByHand is what a person said of an order's charge.
+type ByHand struct {
+	Answer order.Answer `json:"answer"`
+	Note   string       `json:"note"`
 }
 
 // Answer is what the API said to a POST of an order, or of its cancellation: the order, or a problem.
@@ -222,6 +236,21 @@ func (c *Client) Ledger(ctx context.Context, provider string) ([]Entry, error) {
 		}
 		after = page.Next
 	}
+}
+
+// Fault is how the whole sandbox payment provider is ill, as its PUT /v1/admin/faults takes it.
+type Fault struct {
+	Mode    string `json:"mode"`
+	Seconds int    `json:"seconds"`
+	DelayMS int    `json:"delay_ms"`
+}
+
+// Well is a provider without a fault.
+func Well() Fault { return Fault{Mode: "none"} }
+
+// Ail makes the sandbox payment provider ill, or well again.
+func (c *Client) Ail(ctx context.Context, provider string, f Fault) error {
+	return c.call(ctx, http.MethodPut, provider+"/v1/admin/faults", f, nil)
 }
 
 // call sends in, unless it is nil, and reads the answer into out, unless that is nil.
