@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -26,7 +25,6 @@ import (
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
 	"holdfast/order"
-	"holdfast/starter/cli"
 	"holdfast/workflows"
 )
 
@@ -60,15 +58,11 @@ func (f shopFront) reconcile(t *testing.T, args ...string) order.Reconciliation 
 }
 
 func (f shopFront) tryReconcile(ctx context.Context, args ...string) (found order.Reconciliation, err error) {
-	var out, said bytes.Buffer
-	env := cli.Env{Environ: []string{"TEMPORAL_CONFIG_FILE=" + os.DevNull}, Stdout: &out, Stderr: &said}
-	for name, value := range f.Env() {
-		env.Environ = append(env.Environ, name+"="+value)
+	out, said, code := f.starter(ctx, append([]string{"reconcile", "--output", "json"}, args...)...)
+	if code != 0 {
+		return found, fmt.Errorf("exit code %d: %s", code, said)
 	}
-	if code := cli.Main(ctx, append([]string{"reconcile", "--output", "json"}, args...), env); code != 0 {
-		return found, fmt.Errorf("exit code %d: %s", code, said.String())
-	}
-	if err := json.Unmarshal(out.Bytes(), &found); err != nil {
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		return found, err
 	}
 	if found.Failures > 0 || len(found.Notes) > 0 {
@@ -251,20 +245,7 @@ func TestDriftInRedisIsReportedAndHealed(t *testing.T) {
 
 func (f shopFront) metrics(t *testing.T) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.MetricsURL(), http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(res.Body); err != nil {
-		t.Fatal(err)
-	}
-	return text.String()
+	return scrape(t, f.MetricsURL())
 }
 
 // TestAReconciliationInTheMiddleOfASaleDisturbsNothing: it runs again and again while shoppers crowd in.

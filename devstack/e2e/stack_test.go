@@ -2,8 +2,10 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -17,6 +19,7 @@ import (
 	"holdfast/devstack/stack"
 	"holdfast/internal/testserver"
 	"holdfast/order"
+	"holdfast/starter/cli"
 )
 
 const free = "127.0.0.1:0"
@@ -150,6 +153,38 @@ func (f shopFront) temporal(t *testing.T) client.Client {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// scrape reads the metrics at the URL.
+func scrape(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// starter runs the starter's command as an operator does, and gives its stdout, its stderr and its exit code.
+func (f shopFront) starter(ctx context.Context, args ...string) (out, said string, code int) {
+	var stdout, stderr bytes.Buffer
+	env := cli.Env{
+		Environ: []string{"TEMPORAL_CONFIG_FILE=" + os.DevNull, "HOLDFAST_API_URL=" + f.API}, Stdout: &stdout, Stderr: &stderr,
+	}
+	for name, value := range f.Env() {
+		env.Environ = append(env.Environ, name+"="+value)
+	}
+	code = cli.Main(ctx, args, env)
+	return stdout.String(), stderr.String(), code
 }
 
 // The test binary can be a stack itself, to be killed: see crash_test.go.
