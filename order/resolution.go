@@ -19,9 +19,6 @@ const (
 	NotCharged Answer = "not_charged"
 )
 
-// Answers lists every answer.
-func Answers() []Answer { return []Answer{Retry, Charged, NotCharged} }
-
 // ByHand tells whether the person takes it upon himself what is true of the charge.
 func (a Answer) ByHand() bool { return a == Charged || a == NotCharged }
 

@@ -226,7 +226,7 @@ func TestAnOrderThatWaitsSaysWhyAndHowOften(t *testing.T) {
 	t.Parallel()
 	j := straight(t)
 	j.SetStartTime(opened)
-	j.commit = func(try int) (order.Row, error) {
+	j.commit = func(int) (order.Row, error) {
 		return order.Row{Status: order.Confirmed, Held: true, Settled: true},
 			temporal.NewApplicationError("lock wait timeout", string(order.Unknown))
 	}

@@ -55,6 +55,9 @@ func (a *app) placeDirect(ctx context.Context, p *placement) error {
 	if err := a.printDirect(doc); err != nil {
 		return err
 	}
+	if p.joined {
+		a.sayf("The workflow was there before; the order may have been cancelled since. See it: %s", a.command("order", "get", string(o.ID)))
+	}
 	return a.codeOf(doc.Status)
 }
 
@@ -92,6 +95,7 @@ func (p *placement) join(ctx context.Context, c client.Client, o order.Order, ru
 	if theirs.Fingerprint() != o.Fingerprint() {
 		return nil, keyReused(fmt.Sprintf("the workflow %s carries an order with other contents", id))
 	}
+	p.joined = true
 	return c.GetWorkflow(ctx, id, runID), nil
 }
 

@@ -80,7 +80,8 @@ func TestDirectExitCodes(t *testing.T) {
 			&temporalServer{has: mugOrder(t, 2), result: endsWith(rejected)},
 			[]string{"-o", "json"},
 			3,
-			`{"order_id":"` + id + `","status":"REJECTED","reason":"payment_declined","detail":"no funds","workflow_id":"order/` + id + `"}` + "\n", nil,
+			`{"order_id":"` + id + `","status":"REJECTED","reason":"payment_declined","detail":"no funds","workflow_id":"order/` + id + `"}` + "\n",
+			[]string{"may have been cancelled since. See it: starter order get " + id},
 		},
 		"another order is there": {
 			&temporalServer{has: mugOrder(t, 3), result: endsWith(rejected)}, nil, 2, "", []string{"carries an order with other contents", "Use a new key"},

@@ -24,6 +24,7 @@ type placement struct {
 	wait      time.Duration // for the order's end
 	timeout   time.Duration // for an answer, beyond wait
 	direct    bool
+	joined    bool // the workflow was there before
 	taskQueue string
 	// again is the command that repeats this one with the same key.
 	again string
