@@ -77,7 +77,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.worker.Stop()) }()
-	api, err := program.Start(ctx, "", "api", d.env, dir)
+	api, err := program.Start(ctx, "", "api", "", d.env, dir)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (d *show) perform(ctx context.Context) error {
 }
 
 func (d *show) startWorker(ctx context.Context) (err error) {
-	d.worker, err = program.Start(ctx, "", "worker", d.env, d.dir)
+	d.worker, err = program.Start(ctx, "", "worker", "", d.env, d.dir)
 	return err
 }
 

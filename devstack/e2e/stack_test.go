@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/sdk/client"
 
+	"holdfast/app"
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
 	"holdfast/internal/testserver"
@@ -187,10 +189,17 @@ func (f shopFront) starter(ctx context.Context, args ...string) (out, said strin
 	return stdout.String(), stderr.String(), code
 }
 
-// The test binary can be a stack itself, to be killed: see crash_test.go.
+// The test binary can be a stack itself, to be killed: see crash_test.go. By another name it is an api or a worker: see
+// programs_test.go.
 const childVariable = "HOLDFAST_E2E_STACK"
 
 func TestMain(m *testing.M) {
+	switch filepath.Base(os.Args[0]) {
+	case "api":
+		os.Exit(app.Run("api", os.Stderr, app.NewAPI))
+	case "worker":
+		os.Exit(app.Run("worker", os.Stderr, app.NewWorker))
+	}
 	if addresses := os.Getenv(childVariable); addresses != "" {
 		os.Exit(beStack(addresses))
 	}

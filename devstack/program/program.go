@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"holdfast/internal/child"
@@ -23,9 +24,9 @@ type Program struct {
 }
 
 // Start starts the executable of the given name, which lies beside this one or in dir if that is not
-// empty, and returns once it is ready. The environment is env alone, with the address to serve on
-// added. What it logs goes to a file in logs.
-func Start(ctx context.Context, dir, name string, env map[string]string, logs string) (*Program, error) {
+// empty, and returns once it is ready. The environment is env alone; if addr is not empty, that is where it serves, and
+// otherwise on a free port. What it logs goes to a file in logs.
+func Start(ctx context.Context, dir, name, addr string, env map[string]string, logs string) (_ *Program, err error) {
 	if dir == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -33,9 +34,10 @@ func Start(ctx context.Context, dir, name string, env map[string]string, logs st
 		}
 		dir = filepath.Dir(self)
 	}
-	addr, err := child.FreeAddr(ctx)
-	if err != nil {
-		return nil, err
+	if addr == "" {
+		if addr, err = child.FreeAddr(ctx); err != nil {
+			return nil, err
+		}
 	}
 	p := &Program{name: name, addr: addr}
 	p.log, err = os.OpenFile(filepath.Join(logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the caller's own directory
@@ -63,6 +65,12 @@ func (p *Program) URL() string { return "http://" + p.addr }
 
 // Pid is the process id.
 func (p *Program) Pid() int { return p.proc.Pid() }
+
+// Pause stops it in the middle of whatever it does, until Resume.
+func (p *Program) Pause() error { return p.proc.Pause() }
+
+// Resume lets it go on after Pause.
+func (p *Program) Resume() error { return p.proc.Signal(syscall.SIGCONT) }
 
 // Kill ends it at once, as kill -9 does, and returns once it is gone.
 func (p *Program) Kill() {

@@ -16,6 +16,8 @@ const (
 	ModeSlow Mode = "slow"
 	// ModeDown cuts every connection before its request is looked at.
 	ModeDown Mode = "down"
+	// ModeLossy carries out every request and cuts the connection in the middle of its answer.
+	ModeLossy Mode = "lossy"
 	// ModeForgetful neither looks at an Idempotency-Key nor keeps it, so that it recognises no repeat: a
 	// charge of a reference that has one is the 409 of another key, and stays so afterwards if the charge
 	// itself was made in this mode.
@@ -43,9 +45,9 @@ type Faults struct {
 
 func (f Faults) check() error {
 	switch f.Mode {
-	case ModeNone, ModeSlow, ModeDown, ModeForgetful:
+	case ModeNone, ModeSlow, ModeDown, ModeLossy, ModeForgetful:
 	default:
-		return badInput("mode must be %s, %s, %s or %s", ModeNone, ModeSlow, ModeDown, ModeForgetful)
+		return badInput("mode must be %s, %s, %s, %s or %s", ModeNone, ModeSlow, ModeDown, ModeLossy, ModeForgetful)
 	}
 	switch {
 	case f.Mode == ModeNone && f.Seconds != 0:
@@ -115,6 +117,8 @@ func (s *Server) withFaults(next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		case ModeSlow:
 			w = lateWriter{ResponseWriter: w, wait: func() { s.dawdle(r, time.Duration(now.DelayMS)*time.Millisecond) }}
+		case ModeLossy:
+			w = lossyWriter{w}
 		case ModeNone, ModeForgetful:
 		}
 		next.ServeHTTP(w, r)
@@ -135,3 +139,8 @@ func (l lateWriter) WriteHeader(status int) {
 
 // Unwrap is for http.ResponseController.
 func (l lateWriter) Unwrap() http.ResponseWriter { return l.ResponseWriter }
+
+// lossyWriter cuts the answer, when all is decided.
+type lossyWriter struct{ http.ResponseWriter }
+
+func (l lossyWriter) WriteHeader(int) { cut(l.ResponseWriter) }

@@ -29,6 +29,26 @@ func (a api) fault() answer {
 	return a.ask(http.MethodGet, "/v1/admin/faults", "", "")
 }
 
+// TestLossy decides as ever, and loses every answer.
+func TestLossy(t *testing.T) {
+	t.Parallel()
+	a, stop := startWith(t, sandbox.Config{Logger: quiet()})
+	defer stop()
+	a.wantFault(a.fail(sandbox.ModeLossy, 3600, 0), sandbox.ModeLossy, 3600, 0)
+	for _, call := range []struct{ method, path, body string }{
+		{http.MethodPost, "/v1/charges", chargeBody("r1", 500, sandbox.TokenOK)},
+		{http.MethodPost, "/v1/charges", chargeBody("r2", 500, sandbox.TokenOK)},
+		{http.MethodPost, "/v1/reversals", `{"reference":"r2"}`},
+		{http.MethodGet, "/v1/payments/r1", ""},
+	} {
+		if got, err := ask(t.Context(), call.method, a.url+call.path, call.path+call.body, call.body); err == nil {
+			t.Errorf("%s %s was answered %+v", call.method, call.path, got)
+		}
+	}
+	a.fail(sandbox.ModeNone, 0, 0)
+	a.wantLedger("charge r1 500 EUR", "charge r2 500 EUR", "reversal r2 500 EUR")
+}
+
 // untilWell watches until the fault is over, which must be no sooner than it was to be.
 func (a api) untilWell(end time.Time) {
 	a.t.Helper()
