@@ -29,10 +29,10 @@ func impatient(t *testing.T) shopFront {
 	})
 }
 
-// ail makes the payment provider ill for as long as the test.
-func (f shopFront) ail(t *testing.T, mode string) {
+// goDown takes the payment provider down, until recover.
+func (f shopFront) goDown(t *testing.T) {
 	t.Helper()
-	if err := f.Ail(t.Context(), f.GatewayURL(), shop.Fault{Mode: mode, Seconds: 3600}); err != nil {
+	if err := f.Ail(t.Context(), f.GatewayURL(), shop.Fault{Mode: "down", Seconds: 3600}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -91,7 +91,7 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheCLIAlone(t *testing.T) {
 			t.Parallel()
 			f := impatient(t)
 			f.sell(t, "mug", 10)
-			f.ail(t, "down")
+			f.goDown(t)
 			request := shop.Buy("ada", "tok_ok", "mug", 3)
 			id := f.leavePending(t, request).ID()
 			f.until(t, id, "asking for a person", asksForAPerson)
@@ -128,7 +128,7 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheCLIAlone(t *testing.T) {
 func (f shopFront) chargeByHand(t *testing.T, id order.ID, amount int64) {
 	t.Helper()
 	f.recover(t)
-	defer f.ail(t, "down")
+	defer f.goDown(t)
 	body := `{"reference":"` + string(id) + `","amount":` + strconv.FormatInt(amount, 10) + `,"currency":"EUR","payment_method":"tok_ok"}`
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.GatewayURL()+"/v1/charges", strings.NewReader(body))
 	if err != nil {
@@ -159,7 +159,7 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheWebUIAlone(t *testing.T) {
 	f := impatient(t)
 	f.sell(t, "mug", 10)
 	paid := f.buy(t, "paid", shop.Buy("ada", "tok_ok", "mug", 3))
-	f.ail(t, "down")
+	f.goDown(t)
 	if answer, err := f.Cancel(t.Context(), paid.ID(), 0); err != nil || answer.Status != http.StatusAccepted {
 		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
 	}
@@ -224,7 +224,7 @@ func TestASettledChargeIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
 	f := impatient(t)
 	f.sell(t, "mug", 10)
-	f.ail(t, "down")
+	f.goDown(t)
 	id := f.leavePending(t, shop.Buy("ada", "tok_ok", "mug", 3)).ID()
 	f.until(t, id, "asking for a person", asksForAPerson)
 	f.run(t, 0, "order", "resolve", string(id), "--not-charged", "--note", "n")

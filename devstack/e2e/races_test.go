@@ -212,7 +212,7 @@ func TestATerminatedCancellationIsCarriedOn(t *testing.T) {
 	f := impatient(t)
 	f.sell(t, "mug", 10)
 	sale := f.buy(t, "k", shop.Buy("c-1", "tok_ok", "mug", 4))
-	f.ail(t, "down")
+	f.goDown(t)
 	if answer, err := f.Cancel(t.Context(), sale.ID(), 0); err != nil || answer.Status != http.StatusAccepted {
 		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
 	}
@@ -244,7 +244,7 @@ func TestACancellationIsNotCarriedTwice(t *testing.T) {
 	f := impatient(t)
 	f.sell(t, "mug", 10)
 	sale := f.buy(t, "k", shop.Buy("c-1", "tok_ok", "mug", 4))
-	f.ail(t, "down")
+	f.goDown(t)
 	if answer, err := f.Cancel(t.Context(), sale.ID(), 0); err != nil || answer.Status != http.StatusAccepted {
 		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
 	}
