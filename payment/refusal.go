@@ -22,7 +22,7 @@ func (r reply) refusal() error {
 	case r.status == http.StatusBadRequest && r.refusable && inItsWords:
 		// The provider read this very request and will never take it. Others are not concerned.
 		return order.Failf(order.Final, "%w", r.surprise())
-	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
+	case (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden) && inItsWords:
 		// The client was turned away before anything was looked at. That is no decline and no fault of
 		// the order: someone mends the credentials, and the same request succeeds.
 		return order.Failf(order.Transient, "%w", r.surprise())
@@ -32,17 +32,20 @@ func (r reply) refusal() error {
 	//     person, can tell what it is. Final would close the order as if it were known.
 	//   429 and 5xx may come from a proxy in front of a provider that is at work.
 	//   3xx, 404, 405 and whatever is not in the provider's words come from some other server: a wrong
-	//     URL must not reject the orders of a night.
+	//     URL must not reject the orders of a night, and a firewall may hide what the provider did.
 	return r.surprise()
 }
 
-// inProvidersWords tells whether the body is the provider's {"error": "..."}. A load balancer's
-// "404 page not found" must not count as "this order was never charged".
+// inProvidersWords tells whether the body is the provider's {"error": "..."} and no more. Neither a load
+// balancer's "404 page not found" nor what a gateway says in JSON must count as "this order was never
+// charged".
 func (r reply) inProvidersWords() bool {
-	var body struct {
-		Error string `json:"error"`
+	var body map[string]any
+	if json.Unmarshal(r.body, &body) != nil || len(body) != 1 {
+		return false
 	}
-	return json.Unmarshal(r.body, &body) == nil && body.Error != ""
+	text, ok := body["error"].(string)
+	return ok && text != ""
 }
 
 // surprise says what came, without what must stay hidden.
