@@ -59,6 +59,11 @@ var onlyImports = []struct {
 	},
 	{"holdfast/payment/sandbox", nil, "the provider is somebody else's system: it shares no code with its client"},
 	{
+		"holdfast/payment/paymenttest",
+		[]string{"holdfast/order", "holdfast/activities"},
+		"it holds every adapter to the port, so it knows no provider",
+	},
+	{
 		"holdfast/metrics",
 		[]string{"github.com/prometheus", "go.opentelemetry.io/otel", "go.temporal.io/sdk"},
 		"each package owns its own series, so the registry knows none of them",
@@ -84,6 +89,7 @@ var mayImport = []struct {
 	},
 	{"holdfast/app", []string{"holdfast/api", "holdfast/worker"}, "only programs put the whole together"},
 	{"holdfast/payment/sandbox", []string{"holdfast/payment/sandbox"}, "the product never links a simulator"},
+	{"holdfast/payment/paymenttest", nil, "it is part of tests, and links package testing"},
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
 	{"holdfast/reconcile", []string{"holdfast/app"}, "activities know it as a port"},

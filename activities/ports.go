@@ -45,17 +45,32 @@ type Orders interface {
 	Resolve(ctx context.Context, resolvings []order.Resolving) ([]order.Row, error)
 }
 
-// Payments is the payment provider. Errors carry an order.Class; one that may have had an effect is
-// order.Unknown.
+// Payments is the payment provider. Package payment/paymenttest holds an adapter to all that is said here.
+//
+// The class of an error tells what may have happened to the money. order.Transient: nothing was sent, or
+// the provider turned the client itself away. order.Final: the provider read this very request and will
+// never take it. All else is order.Unknown: time-outs, cancelled contexts, connections that break,
+// 429 and 5xx, answers that are not the provider's or not about what was asked. No error is ever an
+// answer, least of all a decline, and none shows the payment method.
 type Payments interface {
-	// Charge takes the amount under the order id as reference. The same order never pays twice, as
-	// long as the provider remembers the key. order.PaymentPending promises that the charge is on record: LookUp
-	// finds it from then on, and once it is decided tells the same for good.
+	// Charge takes the amount under the order id as reference, at most once for each order as long as the
+	// provider remembers the key, however often, at once or late it arrives. The answer is the provider's
+	// own word: order.Approved of exactly this amount, order.Declined with a reason, or
+	// order.PaymentPending. A repeat answers the same, but that pending is decided. Another amount under
+	// the same id is order.Unknown; another payment method is no second charge.
 	Charge(ctx context.Context, id order.ID, amount order.Amount, paymentMethod string) (order.Payment, error)
-	// LookUp asks what became of a charge of that amount. It returns nil if the provider knows none; one
-	// of another amount is no answer but order.Unknown.
+	// LookUp asks what became of a charge of that amount, whatever the provider has forgotten of its key. It
+	// sees each charge from the moment the provider took it, approved, declined or pending, and a reversed one
+	// as declined; once decided it tells the same until that is reversed. It returns nil only if
+	// the provider itself says that it knows none. A charge of another amount is order.Unknown, and so is
+	// every failure, even a refused dial: nothing was learned of the charge that was asked about.
 	LookUp(ctx context.Context, id order.ID, amount order.Amount) (*order.Payment, error)
-	// Reverse makes the order's net charge zero and keeps it zero: a charge that is still on its way, or
-	// pending, takes no money once Reverse has returned. One that is approved meanwhile is given back before.
+	// Reverse makes the order's net charge zero, once, and keeps it zero: a charge that is still on its way,
+	// or pending, leaves no money taken once Reverse has returned. It is harmless where there is nothing to
+	// reverse, and never fails order.Final, since an undo is not given up.
+	//
+	// Where the provider declines a charge that comes after its reversal, that is all. An adapter whose
+	// provider cannot stop a late charge keeps the order unsettled: Reverse gives back what it finds, and is
+	// order.Unknown until look-ups have found nothing more for the provider's longest request time.
 	Reverse(ctx context.Context, id order.ID) error
 }
