@@ -19,24 +19,11 @@ import (
 // nobody is an address on which nothing listens: port 1 needs privileges and has no service.
 const nobody = "http://127.0.0.1:1"
 
-func TestRefusedDialHadNoEffect(t *testing.T) {
+// TestRefusedReadsAreUnknown, as a look-up is: an audit concludes nothing.
+func TestRefusedReadsAreUnknown(t *testing.T) {
 	t.Parallel()
 	client, id := newClient(t, nobody, patience), newID(t, "")
-	_, err := client.Charge(t.Context(), id, price, secret)
-	wantFailure(t, err, order.Transient, "nothing was sent", "connection refused")
-	wantFailure(t, client.Reverse(t.Context(), id), order.Transient, "nothing was sent", "connection refused")
-}
-
-// TestRefusedLookUpSaysNothingOfTheCharge: the caller asked because a charge may exist.
-func TestRefusedLookUpSaysNothingOfTheCharge(t *testing.T) {
-	t.Parallel()
-	client, id := newClient(t, nobody, patience), newID(t, "")
-	found, err := client.LookUp(t.Context(), id, price)
-	wantFailure(t, err, order.Unknown, "connection refused")
-	if found != nil {
-		t.Errorf("got %+v beside the error", found)
-	}
-	_, err = client.Net(t.Context(), id)
+	_, err := client.Net(t.Context(), id)
 	wantFailure(t, err, order.Unknown, "connection refused")
 	_, _, err = client.Ledger(t.Context(), 0, 1)
 	wantFailure(t, err, order.Unknown, "connection refused")
@@ -53,34 +40,13 @@ func hanging(t *testing.T) (server *httptest.Server, arrived chan struct{}) {
 	}), arrived
 }
 
+// TestTimeOutIsUnknown gives ever more time, until the request got away before its time was over: on a
+// busy machine the first ones may not.
 func TestTimeOutIsUnknown(t *testing.T) {
 	t.Parallel()
-	t.Run("of the client", func(t *testing.T) {
-		t.Parallel()
-		server, arrived := hanging(t)
-		wantTimeOut(t, arrived, func(timeout time.Duration) error {
-			_, err := newClient(t, server.URL, timeout).Charge(t.Context(), newID(t, ""), price, secret)
-			return err
-		})
-	})
-	t.Run("of the caller", func(t *testing.T) {
-		t.Parallel()
-		server, arrived := hanging(t)
-		wantTimeOut(t, arrived, func(timeout time.Duration) error {
-			ctx, cancel := context.WithTimeout(t.Context(), timeout)
-			defer cancel()
-			_, err := newClient(t, server.URL, patience).Charge(ctx, newID(t, ""), price, secret)
-			return err
-		})
-	})
-}
-
-// wantTimeOut gives ever more time, until the request got away before its time was over: on a busy
-// machine the first ones may not.
-func wantTimeOut(t *testing.T, arrived chan struct{}, charge func(timeout time.Duration) error) {
-	t.Helper()
+	server, arrived := hanging(t)
 	for timeout := 50 * time.Millisecond; timeout < patience; timeout *= 2 {
-		err := charge(timeout)
+		_, err := newClient(t, server.URL, timeout).Charge(t.Context(), newID(t, ""), price, secret)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("got %v, want one that wraps context.DeadlineExceeded", err)
 		}
@@ -92,25 +58,6 @@ func wantTimeOut(t *testing.T, arrived chan struct{}, charge func(timeout time.D
 		}
 	}
 	t.Fatal("no request arrived")
-}
-
-func TestCancelledContextIsUnknown(t *testing.T) {
-	t.Parallel()
-	server, arrived := hanging(t)
-	client := newClient(t, server.URL, patience)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-arrived
-		cancel()
-	}()
-	_, err := client.Charge(ctx, newID(t, ""), price, secret)
-	wantFailure(t, err, order.Unknown, "POST /v1/charges: ")
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want one that wraps context.Canceled", err)
-	}
-	// Nothing was sent this time, yet a shutdown concludes nothing.
-	_, err = client.Charge(ctx, newID(t, ""), price, secret)
-	wantFailure(t, err, order.Unknown, "POST /v1/charges: ")
 }
 
 // hijack takes the connection from the server, to end it as no HTTP server would.
@@ -127,62 +74,6 @@ func hijack(t *testing.T, w http.ResponseWriter) *net.TCPConn {
 		panic(http.ErrAbortHandler)
 	}
 	return tcp
-}
-
-func TestDroppedConnectionIsUnknown(t *testing.T) {
-	t.Parallel()
-	drops := map[string]func(*net.TCPConn){
-		"closed": func(*net.TCPConn) {},
-		"reset":  func(conn *net.TCPConn) { _ = conn.SetLinger(0) },
-		"cut in the head": func(conn *net.TCPConn) {
-			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-"))
-		},
-		"cut in the body": func(conn *net.TCPConn) {
-			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"reference\""))
-		},
-		"not HTTP": func(conn *net.TCPConn) { _, _ = conn.Write([]byte(secret + " is no status line\r\n\r\n")) },
-	}
-	for name, drop := range drops {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := scripted(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body)
-				conn := hijack(t, w)
-				drop(conn)
-				_ = conn.Close()
-			})
-			_, err := newClient(t, server.URL, patience).Charge(t.Context(), newID(t, ""), price, secret)
-			wantFailure(t, err, order.Unknown, "POST /v1/charges: ")
-		})
-	}
-}
-
-// TestProviderThatDiesWithACharge: on a reused connection that dies, the transport sends the request
-// again by itself. The dial of that repeat is refused, which looks as if nothing had ever been sent.
-func TestProviderThatDiesWithACharge(t *testing.T) {
-	t.Parallel()
-	provider := sandbox.New(sandbox.Config{}).Handler()
-	var server *httptest.Server
-	var charges atomic.Int64
-	server = scripted(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			provider.ServeHTTP(w, r)
-			return
-		}
-		charges.Add(1)
-		provider.ServeHTTP(httptest.NewRecorder(), r)
-		_ = server.Listener.Close()
-		_ = hijack(t, w).Close()
-	})
-	client, id := newClient(t, server.URL, patience), newID(t, "")
-	if found, err := client.LookUp(t.Context(), id, price); found != nil || err != nil {
-		t.Fatalf("got %+v, %v", found, err)
-	}
-	_, err := client.Charge(t.Context(), id, price, sandbox.TokenOK)
-	wantFailure(t, err, order.Unknown, "connection refused")
-	if n := charges.Load(); n != 1 {
-		t.Errorf("the charge arrived %d times, want once", n)
-	}
 }
 
 // TestRefusedRepeatOfTheTransportIsUnknown: the request that was refused is the second one. The first

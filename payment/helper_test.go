@@ -1,7 +1,6 @@
 package payment_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -47,6 +46,18 @@ func newProvider(tb testing.TB, cfg sandbox.Config) *httptest.Server {
 	tb.Helper()
 	server := httptest.NewServer(sandbox.New(cfg).Handler())
 	tb.Cleanup(server.Close)
+	return server
+}
+
+// startProvider is a provider that listens by itself, for what it does without being asked.
+func startProvider(t *testing.T, cfg sandbox.Config) *sandbox.Server {
+	t.Helper()
+	cfg.Addr = "127.0.0.1:0"
+	server := sandbox.New(cfg)
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(t.Context()) })
 	return server
 }
 
@@ -131,21 +142,5 @@ func wantAccount(t *testing.T, client *payment.Client, id order.ID, want account
 	}
 	if approved := found != nil && found.Verdict == order.Approved; approved != (want.net > 0) {
 		t.Errorf("LookUp gave %+v for a net of %d", found, want.net)
-	}
-}
-
-// waitUntilCharged asks until the provider has decided, which another goroutine's request makes it do.
-func waitUntilCharged(t *testing.T, client *payment.Client, id order.ID) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		found, err := client.LookUp(ctx, id, price)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if found != nil {
-			return
-		}
 	}
 }

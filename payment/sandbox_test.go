@@ -1,9 +1,6 @@
 package payment_test
 
 import (
-	"context"
-	"errors"
-	"io"
 	"testing"
 	"time"
 
@@ -52,64 +49,6 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestLostAnswerIsFoundByItsReference is what the charge step does after a lost answer.
-func TestLostAnswerIsFoundByItsReference(t *testing.T) {
-	t.Parallel()
-	client, id := newClient(t, newProvider(t, sandbox.Config{}).URL, patience), newID(t, "")
-	_, err := client.Charge(t.Context(), id, price, sandbox.TokenLost)
-	wantFailure(t, err, order.Unknown, "broke off")
-	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("got %v, want one that wraps io.ErrUnexpectedEOF", err)
-	}
-	found, err := client.LookUp(t.Context(), id, price)
-	if err != nil || found == nil || found.Verdict != order.Approved {
-		t.Fatalf("got %+v, %v", found, err)
-	}
-	wantAccount(t, client, id, account{charges: 1, net: price.Minor})
-}
-
-// TestErrorBeforeChargeIsNotFound: after a 500 that moved nothing, the look-up says so and the repeat
-// is the first charge.
-func TestErrorBeforeChargeIsNotFound(t *testing.T) {
-	t.Parallel()
-	client, id := newClient(t, newProvider(t, sandbox.Config{}).URL, patience), newID(t, "")
-	_, err := client.Charge(t.Context(), id, price, sandbox.TokenError)
-	wantFailure(t, err, order.Unknown, "500")
-	if found, err := client.LookUp(t.Context(), id, price); found != nil || err != nil {
-		t.Fatalf("got %+v, %v", found, err)
-	}
-}
-
-// TestSlowChargeIsKnownAtOnce: the client gives up, and the look-up finds the charge.
-func TestSlowChargeIsKnownAtOnce(t *testing.T) {
-	t.Parallel()
-	server := newProvider(t, sandbox.Config{SlowAnswer: time.Hour})
-	client, id := newClient(t, server.URL, patience), newID(t, "")
-	ctx, cancel := context.WithCancel(t.Context())
-	gaveUp := make(chan error, 1)
-	go func() {
-		_, err := client.Charge(ctx, id, price, sandbox.TokenSlow)
-		gaveUp <- err
-	}()
-	waitUntilCharged(t, client, id)
-	wantAccount(t, client, id, account{charges: 1, net: price.Minor})
-	cancel()
-	wantFailure(t, <-gaveUp, order.Unknown)
-}
-
-// TestOtherParametersUnderOneKey is the 422 of the protocol: the first charge stands, and the second
-// is no decline.
-func TestOtherParametersUnderOneKey(t *testing.T) {
-	t.Parallel()
-	client, id := newClient(t, newProvider(t, sandbox.Config{}).URL, patience), newID(t, "")
-	if _, err := client.Charge(t.Context(), id, price, sandbox.TokenOK); err != nil {
-		t.Fatal(err)
-	}
-	_, err := client.Charge(t.Context(), id, order.Amount{Minor: 1, Currency: "EUR"}, sandbox.TokenOK)
-	wantFailure(t, err, order.Unknown, "422", "other parameters")
-	wantAccount(t, client, id, account{charges: 1, net: price.Minor})
-}
-
 // TestParametersThatTheProviderRefuses is the 400 of the protocol: nothing moved, nothing ever will.
 func TestParametersThatTheProviderRefuses(t *testing.T) {
 	t.Parallel()
@@ -117,20 +56,4 @@ func TestParametersThatTheProviderRefuses(t *testing.T) {
 	_, err := client.Charge(t.Context(), id, order.Amount{Minor: 0, Currency: "EUR"}, sandbox.TokenOK)
 	wantFailure(t, err, order.Final, "400", "amount")
 	wantAccount(t, client, id, account{})
-}
-
-// TestChargeOfAnotherAmountIsNoAnswer: whoever charged that, it was not for this order.
-func TestChargeOfAnotherAmountIsNoAnswer(t *testing.T) {
-	t.Parallel()
-	client, id := newClient(t, newProvider(t, sandbox.Config{}).URL, patience), newID(t, "")
-	if _, err := client.Charge(t.Context(), id, price, sandbox.TokenOK); err != nil {
-		t.Fatal(err)
-	}
-	for _, other := range []order.Amount{{Minor: price.Minor + 1, Currency: price.Currency}, {Minor: price.Minor, Currency: "JPY"}} {
-		found, err := client.LookUp(t.Context(), id, other)
-		wantFailure(t, err, order.Unknown, other.String())
-		if found != nil {
-			t.Errorf("a charge of %s was taken for one of %s", price, other)
-		}
-	}
 }
