@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -18,7 +19,7 @@ type server struct {
 }
 
 func newServer(address string, handler http.Handler, fail func(error)) *server {
-	return &server{
+	s := &server{
 		address: address,
 		http: &http.Server{
 			Handler:           handler,
@@ -32,6 +33,31 @@ func newServer(address string, handler http.Handler, fail func(error)) *server {
 		},
 		fail: fail,
 	}
+	silent := new(silentConns)
+	s.http.ConnState = silent.track
+	s.http.RegisterOnShutdown(silent.close)
+	return s
+}
+
+// silentConns are connections over which nothing was asked yet. Clients open some in reserve, and Shutdown would wait
+// five seconds for a request on each.
+type silentConns struct{ conns sync.Map }
+
+func (s *silentConns) track(c net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		s.conns.Store(c, nil)
+	} else {
+		s.conns.Delete(c)
+	}
+}
+
+func (s *silentConns) close() {
+	s.conns.Range(func(c, _ any) bool {
+		if conn, ok := c.(net.Conn); ok {
+			_ = conn.Close() // nothing was read from it, so that whoever wrote may send it elsewhere
+		}
+		return true
+	})
 }
 
 // start listens and serves. An address in use is an error.
