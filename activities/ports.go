@@ -41,7 +41,8 @@ type Orders interface {
 	Settle(ctx context.Context, keys []order.Key) ([]order.Row, error)
 	// Attend records whether an order needs a person, and why. A settled order needs none.
 	Attend(ctx context.Context, attentions []order.Attention) ([]order.Row, error)
-	// Resolve keeps what a person said of the charge of an order that is not settled. The last word stands.
+	// Resolve keeps what a person said of the charge of an order that is not settled, which then asks for none any more. The
+	// last word stands.
 	Resolve(ctx context.Context, resolvings []order.Resolving) ([]order.Row, error)
 }
 

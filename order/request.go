@@ -66,4 +66,6 @@ type Releasing struct {
 type Attention struct {
 	Key    Key    `json:"key"`
 	Reason string `json:"reason"`
+	// Was is the reason that is taken back where Reason is empty: another's stays. Empty takes back any.
+	Was string `json:"was,omitempty"`
 }

@@ -9,8 +9,8 @@ import (
 	"holdfast/order"
 )
 
-// needsNobody adds to the columns of an order that becomes settled that no person is needed any more: whoever asked for
-// one may be gone, and another workflow has settled it.
+// needsNobody adds to the columns of an order that becomes settled, or that a person has answered, that none is needed any
+// more: whoever asked for one may be gone.
 func needsNobody(columns map[string]any) map[string]any {
 	columns["attention_since"], columns["attention_reason"] = nil, ""
 	return columns
@@ -20,12 +20,16 @@ func needsNobody(columns map[string]any) map[string]any {
 func (db *DB) Attend(ctx context.Context, attentions []order.Attention) ([]order.Row, error) {
 	keys := make([]order.Key, len(attentions))
 	reasons := make(map[order.Key]string, len(attentions))
+	takenBack := make(map[order.Key]string, len(attentions))
 	for i, a := range attentions {
 		keys[i] = a.Key
-		reasons[a.Key] = clip(a.Reason)
+		reasons[a.Key], takenBack[a.Key] = clip(a.Reason), clip(a.Was)
 	}
 	differs := func(row *orderRow) bool {
-		reason := reasons[row.key()]
+		reason, was := reasons[row.key()], takenBack[row.key()]
+		if reason == "" && was != "" && row.AttentionReason != was {
+			return false
+		}
 		return row.AttentionReason != reason && (reason == "" || row.SettledAt == nil)
 	}
 	rows, err := db.transition(ctx, keys, differs, func(tx *gorm.DB, rows []*orderRow) error {
@@ -70,9 +74,9 @@ func (db *DB) Resolve(ctx context.Context, resolvings []order.Resolving) ([]orde
 		for _, row := range rows {
 			word := words[row.key()]
 			row.ByHand = word.Answer
-			err := tx.Model(&orderRow{}).Where("id = ?", row.ID).Updates(map[string]any{
+			err := tx.Model(&orderRow{}).Where("id = ?", row.ID).Updates(needsNobody(map[string]any{
 				"by_hand": word.Answer, "by_hand_note": word.Note, "by_hand_at": at, "updated_at": at,
-			}).Error
+			})).Error
 			if err != nil {
 				return err
 			}

@@ -54,10 +54,14 @@ func TestTheWordOfAPersonIsKept(t *testing.T) {
 		}
 		charged, reused := pending, order.Row{KeyReused: true}
 		charged.ByHand = order.Charged
+		must(db.Attend(t.Context(), asking(o)))(t)
 		wantRows(t, say(order.Charged, "seen on the statement"), changed(charged), reused)
 		first := must(db.Get(t.Context(), o.ID))(t)
 		if first.ByHand != (order.Resolution{Answer: order.Charged, Note: "seen on the statement"}) || first.ByHandAt == nil {
 			t.Errorf("kept is %+v at %v", first.ByHand, first.ByHandAt)
+		}
+		if first.AttentionSince != nil {
+			t.Error("an order that a person has answered still asks for one")
 		}
 		wantRows(t, say(order.Charged, "seen on the statement"), charged, reused)
 		if again := must(db.Get(t.Context(), o.ID))(t); !again.ByHandAt.Equal(*first.ByHandAt) {
@@ -75,6 +79,36 @@ func TestTheWordOfAPersonIsKept(t *testing.T) {
 		}
 		if r := must(db.Get(t.Context(), quiet.ID))(t); r.ByHandAt != nil || r.ByHand.Answer != "" {
 			t.Errorf("the neighbour was settled: %+v", r.ByHand)
+		}
+	})
+}
+
+// Two workflows of an order may ask at once: what one takes back, the other still needs.
+func TestOnlyOnesOwnReasonIsTakenBack(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.stocked(t, "mug", 10)
+		o := newOrder(t, 1, 1)
+		db.open(t, o)
+		reason := func() string { return must(db.Get(t.Context(), o.ID))(t).AttentionReason }
+		attend := func(reason, was string) {
+			t.Helper()
+			must(db.Attend(t.Context(), []order.Attention{{Key: o.Key(), Reason: reason, Was: was}}))(t)
+		}
+		long := strings.Repeat("é", 600)
+		attend("charge", "")
+		attend(long, "")
+		attend("", "charge")
+		if reason() == "" {
+			t.Error("another's reason was taken back")
+		}
+		attend("", long)
+		if reason() != "" {
+			t.Errorf("still asked because %q", reason())
+		}
+		attend("charge", "")
+		attend("", "") // of whoever has gone
+		if reason() != "" {
+			t.Errorf("still asked because %q", reason())
 		}
 	})
 }

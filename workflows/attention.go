@@ -21,7 +21,7 @@ type wait struct {
 	words     string // for people
 	timer     workflow.Future
 	stopTimer workflow.CancelFunc
-	asked     workflow.Future // the note on the row; nil if nobody was asked for
+	asked     *note // on the row; nil if nobody was asked for
 }
 
 func startWait(ctx workflow.Context, step string) *wait {
@@ -38,6 +38,9 @@ func (w *wait) failed(doing string, cause error) {
 	}
 	w.words = fmt.Sprintf("%s. %s: %s. It is repeated until there is an answer; the pending activity counts on.",
 		doing, tries, strings.TrimSuffix(rootMessage(cause), "."))
+	if w.asked != nil {
+		w.plead()
+	}
 	w.tell()
 }
 
@@ -60,7 +63,6 @@ func (w *wait) untilDone(activity workflow.Future) *order.Resolution {
 		selector.AddReceive(w.carrier.person.answers, func(answers workflow.ReceiveChannel, _ bool) {
 			word = new(order.Resolution)
 			answers.Receive(w.ctx, word)
-			w.carrier.person.given = false
 		})
 		if w.asked == nil && w.ctx.Err() == nil {
 			selector.AddFuture(w.timer, func(workflow.Future) {})
@@ -71,6 +73,23 @@ func (w *wait) untilDone(activity workflow.Future) *order.Resolution {
 		}
 	}
 	return word
+}
+
+// settle has a person's answer take effect, when the try under way has ended. A word by hand is on the row before anything
+// rests on it, also if the workflow is to be cancelled. If the step was decided meanwhile, that counts and not the word.
+func (w *wait) settle(word *order.Resolution, decided bool) {
+	p := &w.carrier.person
+	switch {
+	case word == nil:
+	case decided:
+		p.effect = w.step + " had an answer at the same moment, which counts"
+	case word.Answer.ByHand():
+		w.forever(activities.Resolve.Name, activities.Resolve.Doing, []order.Resolving{{Key: w.carrier.key, Resolution: *word}}).wait()
+		p.effect = w.step + " is settled by hand: " + string(word.Answer)
+	default:
+		p.given = false
+		p.effect = w.step + " is tried again now"
+	}
 }
 
 func (w *wait) startTimer() {
@@ -85,8 +104,13 @@ func (w *wait) startTimer() {
 func (w *wait) ask() {
 	w.carrier.person.asked = true
 	setAttention(w.ctx, true)
-	w.asked = w.attend(w.plea())
+	w.plead()
 	w.tell()
+}
+
+// plead asks on the row. In each round anew, since another workflow of the order may have taken back what it asked for.
+func (w *wait) plead() {
+	w.asked = w.forever(activities.Attend.Name, activities.Attend.Doing, []order.Attention{{Key: w.carrier.key, Reason: w.plea()}})
 }
 
 // plea is what the row says to the person, and so the API: without the failure, which may quote what is internal.
@@ -107,30 +131,36 @@ func (w *wait) plea() string {
 func (w *wait) end() {
 	w.stopTimer()
 	p := &w.carrier.person
-	p.waiting, p.asked = "", false
+	p.waiting, p.asked, p.given = "", false, false
 	if p.answers.ReceiveAsync(nil) {
-		p.given = false // it came with the step's own answer, which is the better one
+		p.effect = w.step + " had an answer before"
 	}
 	if w.asked == nil {
 		return
 	}
-	// One after the other, or a late note would stay for ever. Neither can fail but for good.
-	ctx, _ := workflow.NewDisconnectedContext(w.ctx)
-	_ = w.asked.Get(ctx, nil)
-	_ = w.attend("").Get(ctx, nil)
-	setAttention(ctx, false)
+	w.asked.wait() // or a late note would stay for ever
+	w.forever(activities.Attend.Name, activities.Attend.Doing, []order.Attention{{Key: w.carrier.key, Was: w.plea()}}).wait()
+	setAttention(w.ctx, false)
 }
 
-// attend writes the note on the row, as patiently as it takes.
-func (w *wait) attend(reason string) workflow.Future {
+// note is an activity that writes to the order's row, as patiently as it takes, whatever becomes of the workflow.
+type note struct {
+	ctx workflow.Context
+	workflow.Future
+}
+
+func (w *wait) forever(activity, doing string, batch any) *note {
 	ctx, _ := workflow.NewDisconnectedContext(w.ctx)
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: patientTry,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: patientPause},
-		Summary:             activities.Attend.Doing,
+		Summary:             doing,
 	})
-	return workflow.ExecuteActivity(ctx, activities.Attend.Name, []order.Attention{{Key: w.carrier.key, Reason: reason}})
+	return &note{ctx, workflow.ExecuteActivity(ctx, activity, batch)}
 }
+
+// wait returns when it is written. It cannot fail but for good, when nothing is to be written.
+func (n *note) wait() { _ = n.Get(n.ctx, nil) }
 
 func setAttention(ctx workflow.Context, needed bool) {
 	err := workflow.UpsertTypedSearchAttributes(ctx, Attention.ValueSet(needed))

@@ -12,8 +12,8 @@ import (
 // become available again, its charge is reversed. It ends with what the row says, which for an order that was rejected
 // or handed off before is no cancellation.
 //
-// Whoever carries the order meanwhile finds it closed at his next step, and undoes what he did. A cancellation is not
-// cancelled: what was asked for is carried out.
+// Whoever carries the order meanwhile is asked to give it up, finds it closed, and undoes what he did. A cancellation itself
+// is not cancelled: what was asked for is carried out.
 func (w Workflows) CancelOrder(ctx workflow.Context, o order.Order) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, invalidOrder(err)
@@ -35,10 +35,14 @@ func (w Workflows) CancelOrder(ctx workflow.Context, o order.Order) (Result, err
 	case !row.Status.Closed():
 		return end(ctx, o, row)
 	}
-	result, err := undo.settle(ctx, row)
-	if err == nil && row.Changed {
-		// Whoever waits for the order's payment need wait no longer. An error means that nobody does.
-		_ = workflow.SignalExternalWorkflow(ctx, WorkflowID(o.ID), "", PaymentDecided, nil).Get(ctx, nil)
+	if row.Status == order.Cancelled && !row.Settled {
+		stopCharging(ctx, o.ID)
 	}
-	return result, err
+	return undo.settle(ctx, row)
+}
+
+// stopCharging has the workflow that may be carrying the order give it up, now that its row is closed: one that waits for the
+// provider would charge when that is back, perhaps after everything was settled. An error means that none runs.
+func stopCharging(ctx workflow.Context, id order.ID) {
+	_ = workflow.RequestCancelExternalWorkflow(ctx, WorkflowID(id), "").Get(ctx, nil)
 }

@@ -14,14 +14,17 @@ import (
 
 var cancelled = order.Row{Status: order.Cancelled, Reason: order.ReasonRequested, Changed: true, Held: true}
 
-// cancelling is a journey of CancelOrder. hints counts those to the workflow that carries the order.
-func cancelling(t *testing.T, row order.Row) (j *journey, hints *int) {
+// cancelling is a journey of CancelOrder. asked counts how often whoever carries the order is asked to give it up.
+func cancelling(t *testing.T, row order.Row) (j *journey, asked *int) {
 	t.Helper()
-	j, hints = straight(t), new(int)
+	j, asked = straight(t), new(int)
 	j.cancel = func(int) (order.Row, error) { return row, nil }
-	j.OnSignalExternalWorkflow(mock.Anything, workflows.WorkflowID(newOrder(t).ID), "", workflows.PaymentDecided, mock.Anything).
-		Run(func(mock.Arguments) { *hints++ }).Return(errors.New("there is no such workflow"))
-	return j, hints
+	j.OnRequestCancelExternalWorkflow(mock.Anything, workflows.WorkflowID(newOrder(t).ID), "").
+		Run(func(mock.Arguments) {
+			*asked++
+			j.calls = append(j.calls, "ask to give up")
+		}).Return(errors.New("there is no such workflow"))
+	return j, asked
 }
 
 func (j *journey) cancels(t *testing.T, status order.Status, calls ...string) {
@@ -38,16 +41,16 @@ func TestACancelledOrderIsReversedThenReleased(t *testing.T) {
 	t.Parallel()
 	row := cancelled
 	row.Holds = []order.Hold{{SKU: "mug", From: 3, Until: 5}}
-	j, hints := cancelling(t, row)
+	j, asked := cancelling(t, row)
 	j.release = func(_ int, r order.Releasing) error {
 		if !slices.Equal(r.Holds, row.Holds) || !r.Taken {
 			t.Errorf("release is told %+v", r)
 		}
 		return nil
 	}
-	j.cancels(t, order.Cancelled, "Cancel", "Reverse", "Release", "Settle")
-	if *hints != 1 {
-		t.Errorf("whoever waits for the payment got %d hints", *hints)
+	j.cancels(t, order.Cancelled, "Cancel", "ask to give up", "Reverse", "Release", "Settle")
+	if *asked != 1 {
+		t.Errorf("whoever carries the order was asked %d times", *asked)
 	}
 }
 
@@ -55,13 +58,13 @@ func TestACancellationTakesUpWhatAnotherLeft(t *testing.T) {
 	t.Parallel()
 	row := cancelled
 	row.Changed = false
-	j, hints := cancelling(t, row)
-	j.cancels(t, order.Cancelled, "Cancel", "Reverse", "Release", "Settle")
+	j, asked := cancelling(t, row)
+	j.cancels(t, order.Cancelled, "Cancel", "ask to give up", "Reverse", "Release", "Settle")
 	row.Settled = true
 	again, _ := cancelling(t, row)
 	again.cancels(t, order.Cancelled, "Cancel")
-	if *hints != 0 {
-		t.Errorf("%d hints for an order that was cancelled before", *hints)
+	if *asked != 1 {
+		t.Errorf("whoever carries an order that is not settled was asked %d times", *asked)
 	}
 }
 
@@ -100,6 +103,6 @@ func TestACancellationIsNotCancelled(t *testing.T) {
 		return cancelled, fails(4, try)
 	}
 	j.reverse = func(try int) error { j.CancelWorkflow(); return fails(4, try) }
-	j.cancels(t, order.Cancelled, "Cancel", "Cancel", "Cancel", "Cancel", "Cancel",
+	j.cancels(t, order.Cancelled, "Cancel", "Cancel", "Cancel", "Cancel", "Cancel", "ask to give up",
 		"Reverse", "Reverse", "Reverse", "Reverse", "Reverse", "Release", "Settle")
 }

@@ -46,7 +46,7 @@ func chargeUntilDecided(ctx workflow.Context, c order.Charging, word order.Answe
 
 func charge(ctx workflow.Context, c order.Charging) (order.Payment, error) {
 	paid, err := step(ctx, activities.Charge, c)
-	word, err := byHand(ctx, err)
+	word, err := byHand(err)
 	if word != "" {
 		return payment(word), err
 	}

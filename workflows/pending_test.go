@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"holdfast/order"
@@ -203,16 +202,7 @@ func TestAPendingOrderSaysWhatItWaitsForAndUntilWhen(t *testing.T) {
 	j, _ := awaited(t, time.Minute, paid)
 	var words string
 	j.RegisterDelayedCallback(func() {
-		value, err := j.QueryWorkflow("__temporal_workflow_metadata")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		var metadata sdk.WorkflowMetadata
-		if err := value.Get(&metadata); err != nil {
-			t.Error(err)
-		}
-		words = metadata.GetCurrentDetails()
+		words = j.details(t)
 	}, time.Second)
 	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
 	for _, part := range []string{"payment provider", "webhook", "12:00:05 UTC", "12:15:00 UTC"} {

@@ -18,7 +18,8 @@ const Resolve = "resolve"
 type person struct {
 	waiting string // the step that has none; empty if all goes well
 	asked   bool   // it has been so for long enough that somebody was asked for
-	given   bool   // an answer is on its way to the step
+	given   bool   // an answer was given, and the step has not come to its end with it
+	effect  string // of the answer that was given, in words; empty until it is known
 	answers workflow.Channel
 }
 
@@ -30,13 +31,13 @@ func (p *person) listen(ctx workflow.Context) error {
 	})
 }
 
+// answer hands the answer to the step, and returns once that has had its effect, which a cancellation does not stop.
 func (p *person) answer(ctx workflow.Context, r order.Resolution) (string, error) {
-	p.given = true
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	p.given, p.effect = true, ""
 	p.answers.Send(ctx, r)
-	if r.Answer.ByHand() {
-		return fmt.Sprintf("%s is settled by hand: %s", p.waiting, r.Answer), nil
-	}
-	return p.waiting + " is tried again now", nil
+	err := workflow.Await(ctx, func() bool { return p.effect != "" })
+	return p.effect, err
 }
 
 // check refuses what would have no effect, or one that nobody can want. A charge is settled by hand only when the order
@@ -62,20 +63,18 @@ func (p *person) check(_ workflow.Context, r order.Resolution) error {
 	return nil
 }
 
-// settledByHandError ends a step whose outcome a person has settled.
+// settledByHandError ends a step whose outcome a person has settled. His word is on the order's row, so that it holds for
+// whoever carries the order later.
 type settledByHandError struct{ order.Resolution }
 
 func (e *settledByHandError) Error() string {
 	return fmt.Sprintf("settled by hand: %s (%s)", e.Answer, e.Note)
 }
 
-// byHand keeps a person's word on the order's row, if that is what ended the step, so that it holds for whoever carries the
-// order later. Otherwise the word is empty, and the error is the step's.
-func byHand(ctx workflow.Context, err error) (order.Answer, error) {
-	word, ok := errors.AsType[*settledByHandError](err)
-	if !ok {
-		return "", err
+// byHand gives a person's word, if that is what ended the step. Otherwise it is empty, and the error is the step's.
+func byHand(err error) (order.Answer, error) {
+	if word, ok := errors.AsType[*settledByHandError](err); ok {
+		return word.Answer, nil
 	}
-	_, err = step(ctx, activities.Resolve, order.Resolving{Key: carrierOf(ctx).key, Resolution: word.Resolution})
-	return word.Answer, err
+	return "", err
 }

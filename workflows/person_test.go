@@ -93,10 +93,10 @@ func TestAChargeIsSettledByHand(t *testing.T) {
 		reason order.Reason
 		steps  []string
 	}{
-		{order.Charged, order.Confirmed, "", []string{"Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Commit"}},
+		{order.Charged, order.Confirmed, "", []string{"Reserve", "Open", "Charge", "Attend", "Charge", "Resolve", "Attend", "Commit"}},
 		{
 			order.NotCharged, order.Rejected, order.ReasonNotCharged,
-			[]string{"Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Close", "Reverse", "Release", "Settle"},
+			[]string{"Reserve", "Open", "Charge", "Attend", "Charge", "Resolve", "Attend", "Close", "Reverse", "Release", "Settle"},
 		},
 	} {
 		t.Run(string(c.answer), func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestTheWordThatThereIsNoChargeStands(t *testing.T) {
 	j.reverse = func(try int) error { reversals = try; return fails(try, try) }
 	answer := j.says(20*time.Minute, order.NotCharged, "the provider is out of business")
 	j.endsBy(t, workflows.PlaceOrderName, order.Rejected, order.ReasonNotCharged,
-		"Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Close", "Reverse", "Release", "Settle")
+		"Reserve", "Open", "Charge", "Attend", "Charge", "Resolve", "Attend", "Close", "Reverse", "Release", "Settle")
 	answer.taken(t)
 	if reversals != 3 {
 		t.Errorf("%d tries to reverse", reversals)
@@ -162,7 +162,7 @@ func TestAReversalIsSettledByHand(t *testing.T) {
 	charged := j.says(20*time.Minute, order.Charged, "n")
 	notCharged := j.says(21*time.Minute, order.NotCharged, "refunded by hand")
 	j.endsBy(t, workflows.CancelOrderName, order.Cancelled, order.ReasonRequested,
-		"Cancel", "Reverse", "Attend", "Reverse", "Attend", "Resolve", "Release", "Settle")
+		"Cancel", "ask to give up", "Reverse", "Attend", "Reverse", "Resolve", "Attend", "Release", "Settle")
 	charged.wasRefused(t, "has to be reversed")
 	notCharged.taken(t)
 }
@@ -200,12 +200,114 @@ func TestAnAnswerThatHelpsNothingIsRefused(t *testing.T) {
 		return order.Row{Status: order.Confirmed, Held: true, Settled: true}, fails(20, try)
 	}
 	elsewhere := j.says(18*time.Minute, order.NotCharged, "n")
-	j.endsBy(t, workflows.PlaceOrderName, order.Confirmed, "", "Reserve", "Open", "Charge", "Attend", "Charge", "Attend", "Resolve", "Commit")
+	j.endsBy(t, workflows.PlaceOrderName, order.Confirmed, "", "Reserve", "Open", "Charge", "Attend", "Charge", "Resolve", "Attend", "Commit")
 	early.wasRefused(t, "does not need a person yet")
 	unknown.wasRefused(t, "answer: must be")
 	noNote.wasRefused(t, "note: must say")
 	taken.taken(t)
 	elsewhere.wasRefused(t, "only retry can help")
+}
+
+// TestAChargeThatTheProviderApprovedIsReversedWhateverAPersonSaid of it in another workflow: this one knows better.
+func TestAChargeThatTheProviderApprovedIsReversedWhateverAPersonSaid(t *testing.T) {
+	t.Parallel()
+	j := straight(t)
+	j.charge = func(try int, _ order.Charging) (order.Payment, error) { return paid, fails(5, try) }
+	j.commit = func(int) (order.Row, error) {
+		return order.Row{Status: order.Cancelled, Reason: order.ReasonRequested, Held: true, Settled: true, ByHand: order.NotCharged}, nil
+	}
+	reversed := 0
+	j.reverse = func(try int) error {
+		if err := fails(20, try); err != nil {
+			return err
+		}
+		reversed++
+		return nil
+	}
+	j.endsBy(t, workflows.PlaceOrderName, order.Cancelled, order.ReasonRequested,
+		"Reserve", "Open", "Charge", "Commit", "Reverse", "Release")
+	if reversed != 1 {
+		t.Error("the charge was not reversed")
+	}
+}
+
+// TestAWorkflowThatMayHaveChargedReversesWhateverAPersonSaid elsewhere, when it is asked to give the order up.
+func TestAWorkflowThatMayHaveChargedReversesWhateverAPersonSaid(t *testing.T) {
+	t.Parallel()
+	j, _ := stuck(t)
+	j.RegisterDelayedCallback(j.CancelWorkflow, 5*time.Minute)
+	j.close = func(int, order.Closing) (order.Row, error) {
+		return order.Row{Status: order.Cancelled, Reason: order.ReasonRequested, Held: true, Settled: true, ByHand: order.NotCharged}, nil
+	}
+	reversed := 0
+	j.reverse = func(try int) error {
+		if err := fails(20, try); err != nil {
+			return err
+		}
+		reversed++
+		return nil
+	}
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
+	if reversed != 1 {
+		t.Error("the charge was not reversed")
+	}
+}
+
+// TestOfTwoAnswersTheSecondIsRefused, and not taken for a later step.
+func TestOfTwoAnswersTheSecondIsRefused(t *testing.T) {
+	t.Parallel()
+	j, _ := stuck(t)
+	j.keepsWord()
+	j.reverse = func(try int) error { return fails(3, try) }
+	first := j.says(20*time.Minute, order.NotCharged, "first")
+	second := j.says(20*time.Minute, order.Charged, "second")
+	j.endsBy(t, workflows.PlaceOrderName, order.Rejected, order.ReasonNotCharged,
+		"Reserve", "Open", "Charge", "Attend", "Charge", "Resolve", "Attend", "Close", "Reverse", "Release", "Settle")
+	first.taken(t)
+	second.wasRefused(t, "another answer was given just now")
+	if want := []order.Resolution{{Answer: order.NotCharged, Note: "first"}}; !slices.Equal(j.words, want) {
+		t.Errorf("kept on the row: %+v", j.words)
+	}
+}
+
+// TestARetryThatHelpsNothingBeginsTheRoundsAnew, and leaves no answer behind for another step.
+func TestARetryThatHelpsNothingBeginsTheRoundsAnew(t *testing.T) {
+	t.Parallel()
+	j, tries := stuck(t)
+	const said, back = 10 * time.Minute, 10*time.Minute + 3*time.Second
+	retry := j.says(said, order.Retry, "")
+	j.RegisterDelayedCallback(func() {
+		j.charge = func(int, order.Charging) (order.Payment, error) {
+			*tries = append(*tries, j.Now().Sub(opened))
+			return paid, nil
+		}
+	}, back)
+	j.commit = func(try int) (order.Row, error) {
+		return order.Row{Status: order.Confirmed, Held: true, Settled: true}, fails(4, try)
+	}
+	j.endsBy(t, workflows.PlaceOrderName, order.Confirmed, "", "Reserve", "Open", "Charge", "Commit")
+	retry.taken(t)
+	after := slices.DeleteFunc(slices.Clone(*tries), func(at time.Duration) bool { return at < said })
+	want := []time.Duration{said, said + 500*time.Millisecond, said + 1500*time.Millisecond, said + 3500*time.Millisecond}
+	if !slices.Equal(after, want) {
+		t.Errorf("tried at %v after the retry, want %v", after, want)
+	}
+}
+
+// TestAWordIsKeptAlthoughTheWorkflowIsCancelled in the same moment.
+func TestAWordIsKeptAlthoughTheWorkflowIsCancelled(t *testing.T) {
+	t.Parallel()
+	j, _ := stuck(t)
+	answer := j.says(20*time.Minute, order.Charged, "seen")
+	j.RegisterDelayedCallback(j.CancelWorkflow, 20*time.Minute)
+	j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t))
+	answer.taken(t)
+	if want := []order.Resolution{{Answer: order.Charged, Note: "seen"}}; !slices.Equal(j.words, want) {
+		t.Errorf("kept on the row: %+v", j.words)
+	}
+	if !slices.Contains(j.calls, "Reverse") {
+		t.Errorf("an order that was cancelled is not reversed: %v", j.distinct())
+	}
 }
 
 // details is what the Web UI shows of the workflow.
@@ -258,7 +360,8 @@ func TestAnOrderThatWaitsSaysWhyAndHowOften(t *testing.T) {
 	if err := j.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(attention, []bool{true, false}) || len(j.notes) != 2 || strings.Contains(j.notes[0], "lock wait") {
+	plea, last := j.notes[0], j.notes[len(j.notes)-1]
+	if !slices.Equal(attention, []bool{true, false}) || plea == "" || strings.Contains(plea, "lock wait") || last != "" {
 		t.Errorf("the search attribute was %v, the row said %q", attention, j.notes)
 	}
 }

@@ -54,6 +54,7 @@ func (w Workflows) PlaceOrder(ctx workflow.Context, o order.Order) (Result, erro
 		undo.notCharged()
 		return undo.all(ctx, order.Rejected, order.ReasonPaymentDeclined, payment.Reason)
 	case payment.Verdict == order.SettledNotCharged:
+		undo.toldNotCharged()
 		return undo.all(ctx, order.Rejected, order.ReasonNotCharged, "")
 	case payment.Verdict == order.PaymentPending:
 		return undo.all(ctx, order.Rejected, order.ReasonPaymentExpired, "not decided by "+clock(payment.DecideBy))

@@ -248,6 +248,25 @@ func TestWhoeverMeetsAClosedUnsettledRowSettlesIt(t *testing.T) {
 	j.end(t, order.Rejected, order.ReasonPaymentDeclined, "Reserve", "Open", "Reverse", "Release", "Settle")
 }
 
+// TestWhatARowHeldIsReleasedAlthoughRedisRefuses now: its reservation has expired, and others have bought the rest.
+func TestWhatARowHeldIsReleasedAlthoughRedisRefuses(t *testing.T) {
+	t.Parallel()
+	j := straight(t)
+	j.reserve = func(int) (order.Reservation, error) {
+		return order.Reservation{Verdict: order.SoldOut, SKUs: []string{"mug"}}, nil
+	}
+	j.open = func(int, order.Opening) (order.Row, error) {
+		return order.Row{Status: order.Cancelled, Reason: order.ReasonRequested, Held: true, Holds: []order.Hold{{SKU: "mug", From: 2}}}, nil
+	}
+	j.release = func(_ int, r order.Releasing) error {
+		if !r.Taken || len(r.NotTaken) != 0 {
+			t.Errorf("release is told %+v", r)
+		}
+		return nil
+	}
+	j.end(t, order.Cancelled, order.ReasonRequested, "Reserve", "Open", "Reverse", "Release", "Settle")
+}
+
 func TestAReservationMadeForAClosedOrderIsGivenBack(t *testing.T) {
 	t.Parallel()
 	j := straight(t)

@@ -28,6 +28,9 @@ const (
 // end ends the workflow with what the row says.
 func end(ctx workflow.Context, o order.Order, row order.Row) (Result, error) {
 	takeHints(ctx) // whose order has ended: they tell nothing any more
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return Result{}, err
+	}
 	result := Result{OrderID: o.ID, Status: row.Status, Reason: row.Reason, Detail: row.Detail}
 	tell(ctx, "Ended as "+string(row.Status)+reasonInWords(row)+".")
 	return result, nil

@@ -68,8 +68,10 @@ func patiently[In, Out any](ctx workflow.Context, s activities.Step[In, Out], in
 			abandon()
 		}
 		answer, err = answerOf[Out](ctx, future) // also of one that was abandoned: the try under way may decide the step
+		decided := err == nil || isFinal(err)
+		w.settle(word, decided)
 		switch {
-		case err == nil || isFinal(err):
+		case decided:
 			return answer, err
 		case ctx.Err() != nil:
 			return answer, ctx.Err() // the try that was under way failed before it saw the cancellation

@@ -32,6 +32,9 @@ func (u *undo) mayBeReserved() { u.reserved = true }
 func (u *undo) mayBeCharged()  { u.charged, u.uncharged = true, false }
 func (u *undo) notCharged()    { u.charged, u.uncharged = false, true }
 
+// toldNotCharged: a person has said so, to this workflow or before it asked the provider.
+func (u *undo) toldNotCharged() { u.charged = false }
+
 // reservedAs narrows down what may be reserved to what Redis answered.
 func (u *undo) reservedAs(r order.Reservation) { u.reserved, u.refused = r.Taken, r.SKUs }
 
@@ -75,8 +78,9 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	if u.reserved || !row.Settled {
-		release := order.Releasing{
-			Order: u.order, Taken: u.reserved || row.Held, NotTaken: u.refused, Holds: row.Holds,
+		release := order.Releasing{Order: u.order, Taken: u.reserved || row.Held, NotTaken: u.refused, Holds: row.Holds}
+		if row.Held {
+			release.NotTaken = nil // Redis may refuse now what the row had held before
 		}
 		if _, err := step(ctx, activities.Release, release); err != nil {
 			return Result{}, err
@@ -90,15 +94,15 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 	return end(ctx, u.order, row)
 }
 
-// reverse reverses the charge. Where a person has said that there is none it is still asked for, which stops one that is
-// on its way, but his word stands if the provider does not answer.
+// reverse reverses the charge. Where a person has said that there is none, and this workflow knows no better, it is still
+// asked for, which stops one that is on its way, but his word stands if the provider does not answer.
 func (u *undo) reverse(ctx workflow.Context, word order.Answer) error {
-	if word == order.NotCharged {
+	if word == order.NotCharged && !u.charged {
 		_, _ = fast(ctx, activities.Reverse, u.order.ID)
 		return nil
 	}
 	_, err := step(ctx, activities.Reverse, u.order.ID)
-	_, err = byHand(ctx, err)
+	_, err = byHand(err)
 	return err
 }
 

@@ -107,7 +107,7 @@ func New(d Deps) (*API, error) {
 		auditor: make(chan struct{}, 1), draining: draining, drain: sync.OnceFunc(func() { close(draining) }),
 		patience: patience{start: 5 * time.Second, row: 2 * time.Second, check: time.Second},
 	}
-	a.mux.Use(a.observe, middleware.GetHead)
+	a.mux.Use(a.observe, a.sameOrigin, middleware.GetHead)
 	a.mux.NotFound(a.notFound)
 	a.mux.MethodNotAllowed(a.methodNotAllowed)
 	a.huma = humachi.New(a.mux, humaConfig(d.Version))
@@ -125,6 +125,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 // Drain ends all waiting for orders: who waits is answered at once by what the row says. Call it before
 // the server in front is shut down, which otherwise would wait for the waits.
 func (a *API) Drain() { a.drain() }
+
+// sameOrigin refuses what a browser sends from another site's page. Not every call has a body whose type would do so.
+func (a *API) sameOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		write(w, newProblem(slugCrossOrigin, "nothing was changed: a page of another site has sent this"))
+	}))
+	return protection.Handler(next)
+}
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	write(w, newProblem(slugNotFound, "there is nothing at %s", clip(r.URL.Path)))

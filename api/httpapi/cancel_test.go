@@ -127,3 +127,19 @@ func TestCancelWithoutTemporalIsNotKnown(t *testing.T) {
 	s.cancel(o)
 	document[orderDoc](t, s.send(s.cancelling(o)), http.StatusAccepted)
 }
+
+// TestAPageOfAnotherSiteCancelsNothing: the request needs no body, so no type of one gives it away.
+func TestAPageOfAnotherSiteCancelsNothing(t *testing.T) {
+	t.Parallel()
+	s, o := newShop(t), goodOrder(t)
+	s.confirm(o)
+	for _, header := range []map[string]string{
+		{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "same-site", "Content-Type": "text/plain"},
+	} {
+		s.unchanged(func() {
+			r := s.cancelling(o)
+			r.header = header
+			problem(t, s.send(r), http.StatusForbidden, slugCrossOrigin)
+		})
+	}
+}

@@ -48,6 +48,7 @@ const (
 	slugNotFound         slug = "not-found"
 	slugMethodNotAllowed slug = "method-not-allowed"
 	slugBadSignature     slug = "bad-signature"
+	slugCrossOrigin      slug = "cross-origin"
 	slugPaymentDeclined  slug = "payment-declined"
 	slugSoldOut          slug = "sold-out"
 	slugUnknownSKU       slug = "unknown-sku"
@@ -79,6 +80,7 @@ var kinds = []kind{
 	{slugNotFound, http.StatusNotFound, "Not found"},
 	{slugMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
 	{slugBadSignature, http.StatusBadRequest, "Bad signature"},
+	{slugCrossOrigin, http.StatusForbidden, "Cross-origin request"},
 	{slugPaymentDeclined, http.StatusPaymentRequired, "Payment declined"},
 	{slugSoldOut, http.StatusConflict, "Sold out"},
 	{slugUnknownSKU, http.StatusConflict, "Unknown SKU"},

@@ -202,6 +202,50 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheWebUIAlone(t *testing.T) {
 	f.wantCharges(t, paid.ID(), 0)
 }
 
+// TestNothingIsChargedAfterAPersonSettledTheCancellation: the order was waiting for the provider when it was cancelled, and
+// that comes back when everything is settled.
+func TestNothingIsChargedAfterAPersonSettledTheCancellation(t *testing.T) {
+	t.Parallel()
+	f := impatient(t)
+	f.sell(t, "mug", 10)
+	f.goDown(t)
+	id := f.leavePending(t, shop.Buy("ada", "tok_ok", "mug", 3)).ID()
+	f.until(t, id, "asking for a person", asksForAPerson)
+	if answer, err := f.Cancel(t.Context(), id, 0); err != nil || answer.Status != http.StatusAccepted {
+		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
+	}
+	f.until(t, id, "asking for its reversal", func(o shop.Order) bool {
+		return o.Attention != nil && strings.HasPrefix(o.Attention.Reason, "Reverse")
+	})
+	temporal := f.temporal(t)
+	resolve := func() error {
+		handle, err := temporal.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+			WorkflowID: workflows.CancelWorkflowID(id), UpdateName: workflows.Resolve, WaitForStage: client.WorkflowUpdateStageCompleted,
+			Args: []any{order.Resolution{Answer: order.NotCharged, Note: "no such payment"}},
+		})
+		if err != nil {
+			return err
+		}
+		return handle.Get(t.Context(), nil)
+	}
+	for err := resolve(); err != nil; err = resolve() { // until it is the cancellation that asks
+		if t.Context().Err() != nil || !strings.Contains(err.Error(), "does not need a person yet") && !strings.Contains(err.Error(), "no step") {
+			t.Fatal(err)
+		}
+		pause(t.Context(), 100*time.Millisecond)
+	}
+	if end := f.until(t, id, "settled", func(o shop.Order) bool { return o.Settled }); end.Status != order.Cancelled || end.ByHand == nil {
+		t.Errorf("ended as %+v", end)
+	}
+	f.recover(t)
+	_ = temporal.GetWorkflow(t.Context(), workflows.WorkflowID(id), "").Get(t.Context(), nil) // which ends as cancelled
+	f.quiet(t)
+	f.left(t, "mug", 10)
+	if charges, _ := f.charges(t, id); charges != 0 {
+		t.Errorf("%d charges were taken", charges)
+	}
+}
+
 // needsAPerson waits until visibility lists a workflow that does.
 func (f shopFront) needsAPerson(t *testing.T, temporal client.Client) string {
 	t.Helper()

@@ -16,6 +16,9 @@ import (
 	"holdfast/workflows"
 )
 
+// resolveTimeout is twice what a try may take that is under way when a person answers.
+const resolveTimeout = 30 * time.Second
+
 // resolvedDoc is what became of a person's answer to an order.
 type resolvedDoc struct {
 	OrderID    order.ID     `json:"order_id"`
@@ -72,7 +75,7 @@ Exit codes:
 	cmd.MarkFlagsOneRequired("retry", "charged", "not-charged")
 	cmd.MarkFlagsMutuallyExclusive("retry", "charged", "not-charged")
 	cmd.MarkFlagsMutuallyExclusive("retry", "note")
-	timeoutFlag(cmd, &timeout, defaultTimeout, "to wait for Temporal's and the workflow's answers")
+	timeoutFlag(cmd, &timeout, resolveTimeout, "to wait for each workflow's answer, which comes when the try under way has ended")
 	return cmd
 }
 
@@ -85,13 +88,14 @@ func (a *app) resolve(ctx context.Context, arg string, r order.Resolution, timeo
 	if err != nil {
 		return invalidInput(err)
 	}
-	c, _, err := a.dialTemporal(ctx, timeout)
+	c, _, err := a.dialTemporal(ctx, min(timeout, defaultTimeout))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	var taken []resolvedDoc
 	var refusals []string
+	var silent *failure
 	for _, workflowID := range workflows.WorkflowIDs(id) {
 		words, err := update(ctx, c, workflowID, r, timeout)
 		_, absent := errors.AsType[*serviceerror.NotFound](err)
@@ -103,9 +107,15 @@ func (a *app) resolve(ctx context.Context, arg string, r order.Resolution, timeo
 		case refused:
 			refusals = append(refusals, fmt.Sprintf("%s: %s", workflowID, refusal.Message()))
 		default:
-			return errorf("no-answer", "No answer", "it is not known whether the workflow %s took the answer: %v", workflowID, err).
+			silent = errorf("no-answer", "No answer", "it is not known whether the workflow %s took the answer: %v", workflowID, err).
 				advisef("Is a worker running? See what the order says: %s", a.command("order", "get", string(id)))
 		}
+	}
+	if silent != nil {
+		for _, doc := range taken {
+			a.sayf("%s: %s", doc.WorkflowID, doc.Result)
+		}
+		return silent
 	}
 	if len(taken) == 0 {
 		if len(refusals) == 0 {
