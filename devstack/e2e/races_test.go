@@ -182,18 +182,14 @@ func TestCancellationsAtAnyMomentAndOrdersHaveOneEnd(t *testing.T) {
 // TestACancellationMeetsALateApproval: the provider approves pending payments just as their orders are cancelled.
 func TestACancellationMeetsALateApproval(t *testing.T) {
 	t.Parallel()
-	const shoppers, units, delay = 20, 50, time.Second
+	const shoppers, units, delay = 20, 50, 3 * time.Second
 	f := open(t, func(cfg *stack.Config) { cfg.AsyncDelay = delay })
 	f.sell(t, "mug", units)
 	var group sync.WaitGroup
 	for i := range shoppers {
 		group.Go(func() {
-			answer, err := f.Place(t.Context(), fmt.Sprintf("k-%d", i), shop.Buy("c-1", "tok_async", "mug", 1), 0)
-			if err != nil || answer.Status != http.StatusAccepted {
-				t.Errorf("answered %d %+v, %v", answer.Status, answer.Problem, err)
-				return
-			}
-			pause(t.Context(), delay-100*time.Millisecond+rand.N(200*time.Millisecond))
+			answer := f.leavePendingUnder(t, fmt.Sprintf("k-%d", i), shop.Buy("c-1", "tok_async", "mug", 1))
+			pause(t.Context(), delay-500*time.Millisecond+rand.N(600*time.Millisecond))
 			if cancelled := f.cancelUntilSettled(t, answer.ID()); cancelled.Status != http.StatusOK || cancelled.Order.Status != order.Cancelled {
 				t.Errorf("the cancellation was answered %d %+v", cancelled.Status, cancelled.Problem)
 			}

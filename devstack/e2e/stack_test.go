@@ -80,11 +80,22 @@ func (f shopFront) buy(t *testing.T, key string, r shop.Request) shop.Answer {
 // leavePending places an order under the key "k" whose payment takes its time, and does not wait for it.
 func (f shopFront) leavePending(t *testing.T, r shop.Request) shop.Answer {
 	t.Helper()
-	pending, err := f.Place(t.Context(), "k", r, 0)
-	if err != nil || pending.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", pending.Status, pending.Problem, err)
+	return f.leavePendingUnder(t, "k", r)
+}
+
+// leavePendingUnder repeats the order until it is on record: a busy machine takes a moment.
+func (f shopFront) leavePendingUnder(t *testing.T, key string, r shop.Request) shop.Answer {
+	t.Helper()
+	for {
+		pending, err := f.Place(t.Context(), key, r, 0)
+		if err == nil && pending.Status == http.StatusAccepted {
+			return pending
+		}
+		if err != nil || pending.Status != http.StatusServiceUnavailable {
+			t.Errorf("answered %d %+v, %v", pending.Status, pending.Problem, err)
+			return pending
+		}
 	}
-	return pending
 }
 
 // wantCharges compares an order's charges less its reversals in the provider's ledger.
