@@ -202,7 +202,7 @@ func TestBadFaults(t *testing.T) {
 		``, `!`, `{}`, `[]`, `{"mode":"broken","seconds":1}`, `{"mode":"Down","seconds":1}`, `{"seconds":1}`,
 		`{"mode":"down"}`, `{"mode":"down","seconds":0}`, `{"mode":"down","seconds":-1}`, `{"mode":"down","seconds":3601}`,
 		`{"mode":"down","seconds":1.5}`, `{"mode":"down","seconds":"1"}`, `{"mode":"down","seconds":1,"delay_ms":5}`,
-		`{"mode":"forgetful","seconds":1,"delay_ms":5}`, `{"mode":"slow","seconds":1}`, `{"mode":"slow","seconds":1,"delay_ms":-5}`,
+		`{"mode":"forgetful","seconds":1,"delay_ms":5}`, `{"mode":"lossy","seconds":1,"delay_ms":5}`, `{"mode":"slow","seconds":1}`, `{"mode":"slow","seconds":1,"delay_ms":-5}`,
 		`{"mode":"slow","seconds":1,"delay_ms":60001}`, `{"mode":"none","seconds":1}`, `{"mode":"none","delay_ms":1}`,
 		`{"mode":"none","until":"noon"}`, `{"mode":"none"}{"mode":"none"}`,
 	} {
