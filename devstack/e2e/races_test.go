@@ -31,25 +31,6 @@ func (f shopFront) cancelUntilSettled(t *testing.T, id order.ID) shop.Answer {
 	}
 }
 
-// charges counts an order's charges and reversals in the provider's ledger.
-func (f shopFront) charges(t *testing.T, id order.ID) (charges, reversals int) {
-	t.Helper()
-	entries, err := f.Ledger(t.Context(), f.GatewayURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		switch {
-		case e.Reference != id:
-		case e.Kind == "charge":
-			charges++
-		default:
-			reversals++
-		}
-	}
-	return charges, reversals
-}
-
 // TestAWorkerThatWakesAfterTheCancellationChargesNothing: it is stopped with SIGSTOP after it has opened the order and before
 // it has charged, and woken when another worker has cancelled and settled it.
 func TestAWorkerThatWakesAfterTheCancellationChargesNothing(t *testing.T) {

@@ -101,22 +101,45 @@ func (f shopFront) leavePendingUnder(t *testing.T, key string, r shop.Request) s
 // wantCharges compares an order's charges less its reversals in the provider's ledger.
 func (f shopFront) wantCharges(t *testing.T, id order.ID, want int) {
 	t.Helper()
+	if charges, reversals := f.charges(t, id); charges-reversals != want {
+		t.Errorf("%d charges and %d reversals for %s, want a net of %d", charges, reversals, id, want)
+	}
+}
+
+// charges counts an order's charges and reversals in the provider's ledger.
+func (f shopFront) charges(t *testing.T, id order.ID) (charges, reversals int) {
+	t.Helper()
 	entries, err := f.Ledger(t.Context(), f.GatewayURL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	net := 0
 	for _, e := range entries {
 		switch {
 		case e.Reference != id:
 		case e.Kind == "charge":
-			net++
+			charges++
 		default:
-			net--
+			reversals++
 		}
 	}
-	if net != want {
-		t.Errorf("%d net charges for %s, want %d", net, id, want)
+	return charges, reversals
+}
+
+// untilDecided waits until the provider has decided the order's charge, whether or not it can say so.
+func (f shopFront) untilDecided(t *testing.T, id order.ID) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for ; ; pause(ctx, 10*time.Millisecond) {
+		text, err := os.ReadFile(f.JournalPath())
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case bytes.Contains(text, []byte(id)):
+			return
+		case ctx.Err() != nil:
+			t.Fatalf("the provider has never been asked for %s", id)
+		}
 	}
 }
 

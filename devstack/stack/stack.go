@@ -137,12 +137,15 @@ func (s *Stack) migrate(ctx context.Context) (err error) {
 
 func (s *Stack) sqlitePath() string { return filepath.Join(s.cfg.Data, "orders.db") }
 
+// JournalPath is the file in which the sandbox provider writes each decision down, also while it answers nobody.
+func (s *Stack) JournalPath() string { return filepath.Join(s.cfg.Data, "ledger.jsonl") }
+
 func (s *Stack) startGateway(ctx context.Context) error {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // it never fails
 	s.secret = "whsec_" + base64.StdEncoding.EncodeToString(key)
 	s.gateway = sandbox.New(sandbox.Config{
-		Addr: s.cfg.Gateway, Journal: filepath.Join(s.cfg.Data, "ledger.jsonl"), Logger: s.log.With("program", "gateway"),
+		Addr: s.cfg.Gateway, Journal: s.JournalPath(), Logger: s.log.With("program", "gateway"),
 		AsyncDelay: s.cfg.AsyncDelay, WebhookSecret: s.secret,
 	})
 	if err := s.gateway.Start(ctx); err != nil {
