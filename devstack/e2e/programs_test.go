@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"holdfast/devstack/program"
@@ -49,15 +50,20 @@ func (f *shopFloor) openAPI(t *testing.T) {
 	f.api = f.start(t, "api", f.apiAddr)
 }
 
-// hire starts one more worker.
-func (f *shopFloor) hire(t *testing.T) *program.Program {
+// hire starts one more worker. A setting is NAME=value.
+func (f *shopFloor) hire(t *testing.T, settings ...string) *program.Program {
 	t.Helper()
-	return f.start(t, "worker", "")
+	return f.start(t, "worker", "", settings...)
 }
 
-func (f *shopFloor) start(t *testing.T, name, addr string) *program.Program {
+func (f *shopFloor) start(t *testing.T, name, addr string, settings ...string) *program.Program {
 	t.Helper()
-	p, err := program.Start(t.Context(), f.dir, name, addr, f.Env(), f.dir)
+	env := f.Env()
+	for _, setting := range settings {
+		variable, value, _ := strings.Cut(setting, "=")
+		env[variable] = value
+	}
+	p, err := program.Start(t.Context(), f.dir, name, addr, env, f.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
