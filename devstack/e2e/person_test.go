@@ -158,14 +158,10 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheWebUIAlone(t *testing.T) {
 	t.Parallel()
 	f := impatient(t)
 	f.sell(t, "mug", 10)
-	paid := f.buy(t, "paid", shop.Buy("ada", "tok_ok", "mug", 3))
-	f.goDown(t)
-	if answer, err := f.Cancel(t.Context(), paid.ID(), 0); err != nil || answer.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
-	}
+	id := f.cancelledSale(t)
 	temporal := f.temporal(t)
 	workflowID := f.needsAPerson(t, temporal)
-	if workflowID != workflows.CancelWorkflowID(paid.ID()) {
+	if workflowID != workflows.CancelWorkflowID(id) {
 		t.Errorf("%s needs a person", workflowID)
 	}
 	value, err := temporal.QueryWorkflow(t.Context(), workflowID, "", "__temporal_workflow_metadata")
@@ -177,14 +173,7 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheWebUIAlone(t *testing.T) {
 		t.Errorf("the details are %q, %v", metadata.GetCurrentDetails(), err)
 	}
 	update := func(answer order.Answer) error {
-		handle, err := temporal.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			WorkflowID: workflowID, UpdateName: workflows.Resolve, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{order.Resolution{Answer: answer, Note: "refunded at the provider"}},
-		})
-		if err != nil {
-			return err
-		}
-		return handle.Get(t.Context(), nil)
+		return resolve(t, temporal, workflowID, order.Resolution{Answer: answer, Note: "refunded at the provider"})
 	}
 	if err := update(order.Charged); err == nil || !strings.Contains(err.Error(), "has to be reversed") {
 		t.Errorf("an order that is cancelled was settled as charged: %v", err)
@@ -193,13 +182,25 @@ func TestAnOrderThatNeedsAPersonIsSettledFromTheWebUIAlone(t *testing.T) {
 	if err := update(order.Retry); err != nil {
 		t.Fatal(err)
 	}
-	end := f.until(t, paid.ID(), "settled", func(o shop.Order) bool { return o.Settled })
+	end := f.until(t, id, "settled", func(o shop.Order) bool { return o.Settled })
 	if end.Status != order.Cancelled || end.Attention != nil || end.ByHand != nil {
 		t.Errorf("ended as %+v", end)
 	}
 	f.quiet(t)
 	f.left(t, "mug", 10)
-	f.wantCharges(t, paid.ID(), 0)
+	f.wantCharges(t, id, 0)
+}
+
+// resolve answers a workflow, as the Web UI does.
+func resolve(t *testing.T, temporal client.Client, workflowID string, r order.Resolution) error {
+	t.Helper()
+	handle, err := temporal.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: workflowID, UpdateName: workflows.Resolve, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return err
+	}
+	return handle.Get(t.Context(), nil)
 }
 
 // TestNothingIsChargedAfterAPersonSettledTheCancellation: the order was waiting for the provider when it was cancelled, and
@@ -218,17 +219,9 @@ func TestNothingIsChargedAfterAPersonSettledTheCancellation(t *testing.T) {
 		return o.Attention != nil && strings.HasPrefix(o.Attention.Reason, "Reverse")
 	})
 	temporal := f.temporal(t)
-	resolve := func() error {
-		handle, err := temporal.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			WorkflowID: workflows.CancelWorkflowID(id), UpdateName: workflows.Resolve, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{order.Resolution{Answer: order.NotCharged, Note: "no such payment"}},
-		})
-		if err != nil {
-			return err
-		}
-		return handle.Get(t.Context(), nil)
-	}
-	for err := resolve(); err != nil; err = resolve() { // until it is the cancellation that asks
+	noSuchPayment := order.Resolution{Answer: order.NotCharged, Note: "no such payment"}
+	settle := func() error { return resolve(t, temporal, workflows.CancelWorkflowID(id), noSuchPayment) }
+	for err := settle(); err != nil; err = settle() { // until it is the cancellation that asks
 		if t.Context().Err() != nil || !strings.Contains(err.Error(), "does not need a person yet") && !strings.Contains(err.Error(), "no step") {
 			t.Fatal(err)
 		}

@@ -263,20 +263,27 @@ func TestACancellationMeetsALateApproval(t *testing.T) {
 	f.left(t, "mug", units)
 }
 
+// cancelledSale sells four mugs, and cancels that while the provider is down: the charge is owed back.
+func (f shopFront) cancelledSale(t *testing.T) order.ID {
+	t.Helper()
+	id := f.buy(t, "k", shop.Buy("c-1", "tok_ok", "mug", 4)).ID()
+	f.goDown(t)
+	if answer, err := f.Cancel(t.Context(), id, 0); err != nil || answer.Status != http.StatusAccepted {
+		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
+	}
+	return id
+}
+
 // TestATerminatedCancellationIsCarriedOn by the reconciliation: the sale is cancelled and restocked, and its charge is not
 // reversed yet when somebody presses Terminate.
 func TestATerminatedCancellationIsCarriedOn(t *testing.T) {
 	t.Parallel()
 	f := impatient(t)
 	f.sell(t, "mug", 10)
-	sale := f.buy(t, "k", shop.Buy("c-1", "tok_ok", "mug", 4))
-	f.goDown(t)
-	if answer, err := f.Cancel(t.Context(), sale.ID(), 0); err != nil || answer.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
-	}
-	f.until(t, sale.ID(), "asking for a person", asksForAPerson)
-	f.terminate(t, workflows.CancelWorkflowID(sale.ID()))
-	f.cancelledByReconciliation(t, sale.ID())
+	id := f.cancelledSale(t)
+	f.until(t, id, "asking for a person", asksForAPerson)
+	f.terminate(t, workflows.CancelWorkflowID(id))
+	f.cancelledByReconciliation(t, id)
 	if answer := f.buy(t, "k2", shop.Buy("c-2", "tok_ok", "mug", 10)); answer.Status != http.StatusCreated {
 		t.Errorf("the units that came back cannot be sold: %d %+v", answer.Status, answer.Problem)
 	}
@@ -340,23 +347,19 @@ func TestACancellationIsNotCarriedTwice(t *testing.T) {
 	t.Parallel()
 	f := impatient(t)
 	f.sell(t, "mug", 10)
-	sale := f.buy(t, "k", shop.Buy("c-1", "tok_ok", "mug", 4))
-	f.goDown(t)
-	if answer, err := f.Cancel(t.Context(), sale.ID(), 0); err != nil || answer.Status != http.StatusAccepted {
-		t.Fatalf("answered %d %+v, %v", answer.Status, answer.Problem, err)
-	}
-	f.until(t, sale.ID(), "asking for a person", asksForAPerson)
+	id := f.cancelledSale(t)
+	f.until(t, id, "asking for a person", asksForAPerson)
 	if found := f.reconcile(t); found.Carried != 1 || found.Redriven != 0 {
 		t.Errorf("found %+v", found)
 	}
-	if o, err := f.Get(t.Context(), sale.ID()); err != nil || o.Attention == nil {
+	if o, err := f.Get(t.Context(), id); err != nil || o.Attention == nil {
 		t.Errorf("the order does not ask for a person any more: %+v, %v", o, err)
 	}
-	description, err := f.temporal(t).DescribeWorkflowExecution(t.Context(), workflows.WorkflowID(sale.ID()), "")
+	description, err := f.temporal(t).DescribeWorkflowExecution(t.Context(), workflows.WorkflowID(id), "")
 	if err != nil || description.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		t.Errorf("the order is carried a second time (%v)", err)
 	}
 	f.recover(t)
-	f.cancelUntilSettled(t, sale.ID())
+	f.cancelUntilSettled(t, id)
 	f.quiet(t)
 }
