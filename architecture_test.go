@@ -73,6 +73,12 @@ var onlyImports = []struct {
 		[]string{"holdfast/order", "holdfast/orderdb", "golang.org/x/sync"},
 		"what to heal and to re-drive does not depend on how Redis is asked, or what carries an order",
 	},
+	{
+		"holdfast/admission",
+		[]string{"holdfast/order", "github.com/prometheus"},
+		"who goes when does not depend on what carries him",
+	},
+	{"holdfast/internal/gather", nil, "gathering look-ups has nothing to do with orders"},
 	{"holdfast/config", []string{"github.com/caarlos0/env"}, "configuration is read, not acted on"},
 }
 
@@ -92,6 +98,7 @@ var mayImport = []struct {
 	{"holdfast/payment/paymenttest", nil, "it is part of tests, and links package testing"},
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
+	{"holdfast/admission", []string{"holdfast/app", "holdfast/api"}, "orders come in through the API"},
 	{"holdfast/reconcile", []string{"holdfast/app"}, "activities know it as a port"},
 	{"holdfast/internal/testserver", []string{"holdfast/scripts/strategies"}, "only tests and measurements start servers"},
 }

@@ -55,6 +55,7 @@ var (
 
 // Register makes every step known to a worker.
 func (a *Activities) Register(r worker.ActivityRegistry) {
+	r.RegisterActivityWithOptions(a.placeBatch, activity.RegisterOptions{Name: PlaceBatch})
 	register(r, a.Metrics, Reserve, a.reserve)
 	register(r, a.Metrics, Open, a.open)
 	register(r, a.Metrics, Charge, a.charge)
@@ -76,7 +77,7 @@ func register[In, Out any](r worker.ActivityRegistry, m *Metrics, step Step[In, 
 	wrapped := func(ctx context.Context, batch []In) ([]order.Outcome[Out], error) {
 		started := time.Now()
 		outcomes := run(ctx, batch)
-		failure := undecided(outcomes)
+		failure := undecidedOf(outcomes)
 		m.observe(step.Name, failure, time.Since(started))
 		if failure != nil {
 			return nil, temporalError(failure)
@@ -86,8 +87,8 @@ func register[In, Out any](r worker.ActivityRegistry, m *Metrics, step Step[In, 
 	r.RegisterActivityWithOptions(wrapped, activity.RegisterOptions{Name: step.Name})
 }
 
-// undecided returns the first failure of a batch in which no order was decided, and otherwise nil.
-func undecided[T any](outcomes []order.Outcome[T]) *order.Failure {
+// undecidedOf returns the first failure of a batch in which no order was decided, and otherwise nil.
+func undecidedOf[T any](outcomes []order.Outcome[T]) *order.Failure {
 	var first *order.Failure
 	for _, o := range outcomes {
 		if o.Failure == nil {

@@ -65,6 +65,10 @@ func (l *ledger) Open(context.Context, []order.Opening) ([]order.Row, error) { r
 
 func (l *ledger) Commit(context.Context, []order.Key) ([]order.Row, error) { return l.rows, nil }
 
+func (l *ledger) Conclude(context.Context, []order.Conclusion) ([]order.Row, error) {
+	return l.rows, nil
+}
+
 func (l *ledger) Close(context.Context, []order.Closing) ([]order.Row, error) { return l.rows, nil }
 
 func (l *ledger) Settle(context.Context, []order.Key) ([]order.Row, error) { return l.rows, nil }

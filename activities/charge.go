@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -57,7 +59,7 @@ func (a *Activities) reverse(ctx context.Context, ids []order.ID) []order.Outcom
 	return each(ids, func(id order.ID) (order.ID, error) { return id, a.Payments.Reverse(ctx, id) })
 }
 
-// each asks the provider for every order of the batch, side by side: one that hangs or fails leaves
+// each asks the provider for every order of the batch, side by side: one that hangs, fails or panics leaves
 // its neighbours' outcomes alone.
 func each[In, Out any](batch []In, ask func(In) (Out, error)) []order.Outcome[Out] {
 	outcomes := make([]order.Outcome[Out], len(batch))
@@ -65,6 +67,11 @@ func each[In, Out any](batch []In, ask func(In) (Out, error)) []order.Outcome[Ou
 	group.SetLimit(chargesAtOnce)
 	for i, in := range batch {
 		group.Go(func() error {
+			defer func() {
+				if p := recover(); p != nil {
+					outcomes[i] = order.Undecided[Out](fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+				}
+			}()
 			if answer, err := ask(in); err != nil {
 				outcomes[i] = order.Undecided[Out](err)
 			} else {

@@ -31,6 +31,9 @@ type Orders interface {
 	Open(ctx context.Context, openings []order.Opening) ([]order.Row, error)
 	// Commit confirms each PENDING order; its units leave the stock.
 	Commit(ctx context.Context, keys []order.Key) ([]order.Row, error)
+	// Conclude commits those PENDING orders that are paid, and closes those whose payment was declined. It writes no row
+	// where there is none.
+	Conclude(ctx context.Context, conclusions []order.Conclusion) ([]order.Row, error)
 	// Close ends each PENDING order and gives its units back. Where no row is, it writes a closed one,
 	// which stops a late Open.
 	Close(ctx context.Context, closings []order.Closing) ([]order.Row, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"holdfast/admission"
 	"holdfast/api/httpapi"
 	"holdfast/audit"
 	"holdfast/metrics"
@@ -28,10 +29,13 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	handler, err := httpapi.New(httpapi.Deps{
+	handler, err := httpapi.New(httpapi.Deps{ //nolint:contextcheck // what it starts ends with its Close
 		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
-		Auditor:   audit.New(audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}),
-		Webhook:   webhook,
+		Auditor: audit.New(audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}),
+		Webhook: webhook,
+		Limits: admission.Limits{
+			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,
+		},
 		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
 	})
 	if err != nil {
@@ -64,7 +68,9 @@ func (a *API) Start(ctx context.Context) error { return a.server.start(ctx) }
 // Stop takes no more requests, answers those under way, and lets go of everything.
 func (a *API) Stop(ctx context.Context) error {
 	a.handler.Drain()
-	return errors.Join(a.server.stop(ctx), a.close())
+	err := a.server.stop(ctx)
+	a.handler.Close()
+	return errors.Join(err, a.close())
 }
 
 // Addr is where the API is served, once started.

@@ -66,6 +66,14 @@ type Config struct {
 	// 64 bytes in base64. Without one the API takes no webhooks, and pending payments are found decided by polling.
 	PaymentWebhookSecret string `env:"HOLDFAST_PAYMENT_WEBHOOK_SECRET"`
 
+	// InFlight is how many workflows an api has carried at once before orders gather and go together.
+	InFlight int `env:"HOLDFAST_IN_FLIGHT" envDefault:"16"`
+	// Queue is how many orders may wait in an api, and CustomerQueue how many of one customer, before more are answered 503.
+	Queue         int `env:"HOLDFAST_QUEUE" envDefault:"20000"`
+	CustomerQueue int `env:"HOLDFAST_CUSTOMER_QUEUE" envDefault:"1000"`
+	// PatientOrders is how many orders may be unsettled for longer than usual before new ones are answered 503.
+	PatientOrders int `env:"HOLDFAST_PATIENT_ORDERS" envDefault:"5000"`
+
 	// AttentionAfter is how long a step may be without an answer before its order asks for a person. It is longer than a
 	// restart of anything takes.
 	AttentionAfter time.Duration `env:"HOLDFAST_ATTENTION_AFTER" envDefault:"15m"`
@@ -111,6 +119,10 @@ func (c Config) Validate() error {
 	check((c.MySQLDSN == "") != (c.SQLitePath == ""), "HOLDFAST_MYSQL_DSN", "or HOLDFAST_SQLITE_PATH must be set, and not both")
 	check(c.MySQLConns >= 1 && c.MySQLConns <= 10_000, "HOLDFAST_MYSQL_CONNS", "must be 1 to 10000")
 	check(c.DirectOpens >= 1 && c.DirectOpens <= 10_000, "HOLDFAST_DIRECT_OPENS", "must be 1 to 10000")
+	check(c.InFlight >= 1 && c.InFlight <= 10_000, "HOLDFAST_IN_FLIGHT", "must be 1 to 10000")
+	check(c.Queue >= 1 && c.Queue <= 1_000_000, "HOLDFAST_QUEUE", "must be 1 to 1000000")
+	check(c.CustomerQueue >= 1 && c.CustomerQueue <= c.Queue, "HOLDFAST_CUSTOMER_QUEUE", "must be 1 to HOLDFAST_QUEUE")
+	check(c.PatientOrders >= 1 && c.PatientOrders <= 1_000_000, "HOLDFAST_PATIENT_ORDERS", "must be 1 to 1000000")
 	check(len(c.RedisAddrs) > 0, "HOLDFAST_REDIS_ADDRS", "must be set, to HOST:PORT or several of them with commas")
 	check(c.PaymentConcurrency >= 1 && c.PaymentConcurrency <= 100_000, "HOLDFAST_PAYMENT_CONCURRENCY", "must be 1 to 100000")
 	check(c.PaymentURL != "", "HOLDFAST_PAYMENT_URL", "must be set")

@@ -29,6 +29,12 @@ type Closing struct {
 	WorkflowID string `json:"workflow_id"` // recorded where Close has to write the row itself
 }
 
+// Conclusion asks Conclude to end a PENDING order as its payment was decided.
+type Conclusion struct {
+	Key     Key     `json:"key"`
+	Payment Payment `json:"payment"` // Approved or Declined
+}
+
 // Charging asks Charge for the order's total.
 type Charging struct {
 	Order Order `json:"order"`

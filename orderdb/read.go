@@ -44,6 +44,29 @@ func (db *DB) Get(ctx context.Context, id order.ID) (Record, error) {
 	return records[0], nil
 }
 
+// GetMany reads those of the orders that have a row.
+func (db *DB) GetMany(ctx context.Context, ids []order.ID) (map[order.ID]Record, error) {
+	records, err := db.records(ctx, db.gorm.WithContext(ctx).Where("id IN ?", ids))
+	if err != nil {
+		return nil, fmt.Errorf("get %d orders: %w", len(ids), err)
+	}
+	byID := make(map[order.ID]Record, len(records))
+	for _, r := range records {
+		byID[r.ID] = r
+	}
+	return byID, nil
+}
+
+// CountUnsettled counts the orders created before the given time for which something is owed, at most limit.
+func (db *DB) CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error) {
+	var n int64
+	some := db.gorm.Model(&orderRow{}).Select("1").Where("settled_at IS NULL AND created_at < ?", before).Limit(limit)
+	if err := db.gorm.WithContext(ctx).Table("(?) AS some", some).Count(&n).Error; err != nil {
+		return 0, fmt.Errorf("count unsettled orders: %w", err)
+	}
+	return int(n), nil
+}
+
 // CountAttention counts the orders that need a person.
 func (db *DB) CountAttention(ctx context.Context) (int64, error) {
 	var n int64

@@ -13,23 +13,71 @@ import (
 	"holdfast/order"
 )
 
-// Commit implements the port of package activities. A confirmed order owes nothing, so the same
-// statement settles it.
+// Commit implements the port of package activities.
 func (db *DB) Commit(ctx context.Context, keys []order.Key) ([]order.Row, error) {
+	conclusions := make([]order.Conclusion, len(keys))
+	for i, key := range keys {
+		conclusions[i] = order.Conclusion{Key: key, Payment: order.Payment{Verdict: order.Approved}}
+	}
+	return db.Conclude(ctx, conclusions)
+}
+
+// Conclude implements the port of package activities: Commit and Close in one transaction, which locks and writes each
+// stock row once. A confirmed order owes nothing, so the same statement settles it.
+func (db *DB) Conclude(ctx context.Context, conclusions []order.Conclusion) ([]order.Row, error) {
+	keys := make([]order.Key, len(conclusions))
+	payments := make(map[order.Key]order.Payment, len(conclusions))
+	for i, c := range conclusions {
+		keys[i] = c.Key
+		if _, twice := payments[c.Key]; !twice {
+			payments[c.Key] = c.Payment
+		}
+	}
 	rows, err := db.transition(ctx, keys, isPending, func(tx *gorm.DB, pending []*orderRow) error {
-		if err := moveUnits(tx, pending, shelf.sell); err != nil {
+		paid := func(row *orderRow) bool { return payments[row.key()].Verdict == order.Approved }
+		err := moveUnits(tx, pending, func(s shelf, row *orderRow, lines []lineRow) {
+			if paid(row) {
+				s.sell(row, lines)
+			} else {
+				s.giveBack(row, lines)
+			}
+		})
+		if err != nil {
 			return err
 		}
 		at := now()
-		return set(tx, pending, order.Pending, func(row *orderRow) {
-			row.Status, row.UpdatedAt, row.SettledAt = order.Confirmed, at, &at
-		})
+		var sold []*orderRow
+		declined := make(map[string][]*orderRow) // by the provider's reason: few, and one statement each
+		for _, row := range pending {
+			if paid(row) {
+				sold = append(sold, row)
+			} else {
+				reason := clip(payments[row.key()].Reason)
+				declined[reason] = append(declined[reason], row)
+			}
+		}
+		if len(sold) > 0 {
+			if err := set(tx, sold, order.Pending, func(row *orderRow) {
+				row.Status, row.UpdatedAt, row.SettledAt = order.Confirmed, at, &at
+			}); err != nil {
+				return err
+			}
+		}
+		for reason, rows := range declined {
+			err := set(tx, rows, order.Pending, func(row *orderRow) {
+				row.Status, row.Reason, row.Detail, row.UpdatedAt = order.Rejected, order.ReasonPaymentDeclined, reason, at
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		err = db.addHolds(ctx, keys, rows)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
+		return nil, fmt.Errorf("conclude: %w", err)
 	}
 	return rows, nil
 }

@@ -17,6 +17,7 @@ import (
 // The wire names of the workflows of an order.
 const (
 	PlaceOrderName  = "PlaceOrder"
+	PlaceOrdersName = "PlaceOrders"
 	CancelOrderName = "CancelOrder"
 )
 
@@ -61,6 +62,7 @@ func WorkflowIDs(id order.ID) []string { return []string{WorkflowID(id), CancelW
 // Register makes every workflow known to a worker.
 func (w Workflows) Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(w.PlaceOrder, workflow.RegisterOptions{Name: PlaceOrderName})
+	r.RegisterWorkflowWithOptions(w.PlaceOrders, workflow.RegisterOptions{Name: PlaceOrdersName})
 	r.RegisterWorkflowWithOptions(w.CancelOrder, workflow.RegisterOptions{Name: CancelOrderName})
 	r.RegisterWorkflowWithOptions(ReconcileStock, workflow.RegisterOptions{Name: ReconcileStockName})
 }

@@ -19,6 +19,7 @@ var recorded = []string{
 	"confirmed-async", "payment-expired", "reconciled",
 	"cancelled-sale", "cancelled-meanwhile", "cancelled-pending", "cancelled-in-temporal", "cancelled-and-settled-by-hand",
 	"settled-as-charged", "settled-as-not-charged", "retried-by-hand", "confirmed-after-a-long-outage",
+	"batch-decided", "batch-handed-on",
 }
 
 // TestRecordedHistoriesReplay shows that this build carries on every order that an earlier one began.

@@ -4,6 +4,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +19,12 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"holdfast/admission"
+	"holdfast/internal/gather"
+	"holdfast/order"
+	"holdfast/orderdb"
 	"holdfast/payment"
+	"holdfast/workflows"
 )
 
 // Deps is what the API stands on. All fields are required but those that say otherwise.
@@ -30,6 +36,8 @@ type Deps struct {
 	Auditor  Auditor
 	// Webhook reads what the payment provider tells by itself. Nil takes no webhooks: they are answered 404.
 	Webhook *payment.Webhook
+	// Limits bound the orders that wait and that are carried at once.
+	Limits admission.Limits
 	// TaskQueue is where the workers listen.
 	TaskQueue string
 	// Metrics answers GET /metrics.
@@ -60,14 +68,16 @@ func (d Deps) missing() error {
 // for an audit.
 type API struct {
 	Deps
-	mux      *chi.Mux
-	huma     huma.API
-	series   *series
-	known    *lru.Cache[string, struct{}] // SKUs that exist; they are never deleted
-	auditor  chan struct{}                // holds a token while an audit runs
-	draining chan struct{}                // closed by Drain
-	drain    func()
-	patience patience
+	mux       *chi.Mux
+	huma      huma.API
+	series    *series
+	admission *admission.Admission
+	rows      *gather.Group[order.ID, orderdb.Record]
+	known     *lru.Cache[string, struct{}] // SKUs that exist; they are never deleted
+	auditor   chan struct{}                // holds a token while an audit runs
+	draining  context.Context              //nolint:containedctx // ended by Drain
+	drain     context.CancelFunc
+	patience  patience
 }
 
 // patience is how long the API waits for others. Tests shorten it.
@@ -101,30 +111,51 @@ func New(d Deps) (*API, error) {
 	// huma makes its own errors by a package variable, and offers no other way to give them our form.
 	// Every API of a process wants the same one, so it is set once, before any request.
 	humaOnce.Do(func() { huma.NewError = humaProblem }) //nolint:reassign // see above
-	draining := make(chan struct{})
 	a := &API{
 		Deps: d, mux: chi.NewMux(), series: newSeries(d.Registerer), known: known,
-		auditor: make(chan struct{}, 1), draining: draining, drain: sync.OnceFunc(func() { close(draining) }),
+		auditor:  make(chan struct{}, 1),
 		patience: patience{start: 5 * time.Second, row: 2 * time.Second, check: time.Second},
 	}
+	a.draining, a.drain = context.WithCancel(context.Background())
+	a.rows = gather.New(a.readRows, rowReads, workflows.MaxBatch)
+	a.admission = admission.New(admissionConfig(d, a.patience.start), admission.NewMetrics(d.Registerer))
 	a.mux.Use(a.observe, a.sameOrigin, middleware.GetHead)
 	a.mux.NotFound(a.notFound)
 	a.mux.MethodNotAllowed(a.methodNotAllowed)
 	a.huma = humachi.New(a.mux, humaConfig(d.Version))
 	a.routes()
 	if err := a.documents(); err != nil {
-		a.Drain()
+		a.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
+// rowReads is how many reads of rows for those who wait are under way at once. More would only keep orders from the
+// connections that they need.
+const rowReads = 4
+
+func (a *API) readRows(ctx context.Context, ids []order.ID) (map[order.ID]orderdb.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
+	defer cancel()
+	return a.Orders.GetMany(ctx, ids)
+}
+
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// Drain ends all waiting for orders: who waits is answered at once by what the row says. Call it before
+// Drain lets no more orders in and ends all waiting: who waits is answered at once by what the row says. Call it before
 // the server in front is shut down, which otherwise would wait for the waits.
-func (a *API) Drain() { a.drain() }
+func (a *API) Drain() {
+	a.admission.Drain()
+	a.drain()
+}
+
+// Close drains, and ends what goes on in the background. No request may come any more.
+func (a *API) Close() {
+	a.Drain()
+	a.admission.Close()
+}
 
 // sameOrigin refuses what a browser sends from another site's page. Not every call has a body whose type would do so.
 func (a *API) sameOrigin(next http.Handler) http.Handler {

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,6 +14,7 @@ import (
 
 	"holdfast/audit"
 	"holdfast/order"
+	"holdfast/workflows"
 )
 
 // temporal runs each order once, as Temporal does with an id in use.
@@ -37,20 +40,44 @@ func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkfl
 	if f.err != nil {
 		return nil, f.err
 	}
-	o, ok := args[0].(order.Order)
-	if !ok {
-		return nil, errors.New("not started with an order")
+	orders, err := ordersOf(args[0])
+	if err != nil {
+		return nil, err
 	}
-	for _, other := range f.started {
-		if other.ID == o.ID {
-			return workflowRun{forever: f.forever}, nil
+	for _, o := range orders {
+		if slices.ContainsFunc(f.started, func(other order.Order) bool { return other.ID == o.ID }) {
+			continue
+		}
+		f.started = append(f.started, o)
+		if f.run != nil {
+			f.run(o)
 		}
 	}
-	f.started = append(f.started, o)
-	if f.run != nil {
-		f.run(o)
-	}
 	return workflowRun{forever: f.forever}, nil
+}
+
+// ordersOf reads what a workflow is started with: an order, or a batch of them.
+func ordersOf(input any) ([]order.Order, error) {
+	switch input := input.(type) {
+	case order.Order:
+		return []order.Order{input}, nil
+	case workflows.Batch:
+		orders := make([]order.Order, len(input))
+		for i, text := range input {
+			if err := json.Unmarshal(text, &orders[i]); err != nil {
+				return nil, err
+			}
+		}
+		return orders, nil
+	}
+	return nil, errors.New("not started with orders")
+}
+
+// GetWorkflow gives a workflow that ends at once, unless all of them go on.
+func (f *temporal) GetWorkflow(context.Context, string, string) client.WorkflowRun {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return workflowRun{forever: f.forever}
 }
 
 func (f *temporal) SignalWorkflow(_ context.Context, workflowID, runID, signalName string, arg any) error {

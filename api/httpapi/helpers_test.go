@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
 
+	"holdfast/admission"
 	"holdfast/order"
 	"holdfast/orderdb"
 	"holdfast/stock"
@@ -65,6 +66,7 @@ func newShop(t *testing.T, change ...func(*Deps)) *shop {
 	s.temporal.run = s.confirm
 	deps := Deps{
 		Orders: db, Stock: db, Front: s.front, Temporal: s.temporal, Auditor: s.auditor, TaskQueue: "queue",
+		Limits:  admission.Limits{InFlight: 16, Queue: 1000, CustomerQueue: 1000, Patient: 1000},
 		Metrics: promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}), Registerer: s.registry,
 		Log: slog.New(slog.NewJSONHandler(s.logs, nil)),
 	}
@@ -74,7 +76,7 @@ func newShop(t *testing.T, change ...func(*Deps)) *shop {
 	if s.api, err = New(deps); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.api.Drain)
+	t.Cleanup(s.api.Close)
 	for _, sku := range []string{"mug", "pen"} {
 		if _, _, err := db.SetStock(t.Context(), sku, 100, 0); err != nil {
 			t.Fatal(err)

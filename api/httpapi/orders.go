@@ -13,13 +13,16 @@ import (
 
 	"holdfast/order"
 	"holdfast/orderdb"
-	"holdfast/workflows"
 )
 
 // Orders are the rows of orders.
 type Orders interface {
 	// Get returns orderdb.ErrNotFound if there is no row.
 	Get(ctx context.Context, id order.ID) (orderdb.Record, error)
+	// GetMany gives those that have a row.
+	GetMany(ctx context.Context, ids []order.ID) (map[order.ID]orderdb.Record, error)
+	// CountUnsettled counts the orders created before that time for which something is owed, at most limit.
+	CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error)
 	List(ctx context.Context, f orderdb.Filter) ([]orderdb.Record, error)
 	Ping(ctx context.Context) error
 }
@@ -27,6 +30,7 @@ type Orders interface {
 // Temporal is what the API needs of a Temporal client.
 type Temporal interface {
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	GetWorkflow(ctx context.Context, workflowID, runID string) client.WorkflowRun
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 	CheckHealth(ctx context.Context, request *client.CheckHealthRequest) (*client.CheckHealthResponse, error)
 }
@@ -44,10 +48,10 @@ type placeAnswer struct {
 	Body              orderJSON
 }
 
-// placeOrder starts the order's workflow, waits for its end, and answers what the row says, whatever came
-// of the waiting. The workflow is started without a look at the row: for a new order, and most are new,
-// the look would be wasted, and for a repeat Temporal gives the run that there is. Only if Temporal does
-// not answer is the row of a repeat still good for an answer.
+// placeOrder has the order let in, waits for its end, and answers what the row says, whatever came
+// of the waiting. A workflow is started without a look at the row: for a new order, and most are new,
+// the look would be wasted, and for a repeat the row is the first that a step looks at. Only if Temporal does
+// not answer, or the order is turned away, is the row of a repeat still good for an answer.
 func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, error) {
 	began := time.Now()
 	wait, applied, err := parsePrefer(in.Prefer)
@@ -63,10 +67,14 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	} else if len(unknown) > 0 {
 		return a.refuseUnknown(ctx, o, unknown)
 	}
-	started := a.carry(ctx, workflows.PlaceOrderOptions(o, a.TaskQueue), workflows.PlaceOrderName, o, began.Add(wait))
-	record, err := a.waitForRow(ctx, o.ID, started == nil)
+	ticket, err := a.admission.Enter(o)
 	if err != nil {
-		return nil, a.outcomeUnknown(ctx, o.ID, errors.Join(started, err))
+		return a.turnAway(ctx, o, err)
+	}
+	defer ticket.Leave()
+	record, err := a.await(ctx, ticket, o.ID, began.Add(wait))
+	if err != nil {
+		return nil, a.outcomeUnknown(ctx, o.ID, err)
 	}
 	answer, err := answerPlaced(o, record)
 	if err != nil {
@@ -86,15 +94,8 @@ func (a *API) carry(ctx context.Context, options client.StartWorkflowOptions, wo
 	if err != nil {
 		return fmt.Errorf("start the workflow: %w", err)
 	}
-	wait, cancel := context.WithDeadline(ctx, deadline)
+	wait, cancel := a.untilDrained(ctx, deadline)
 	defer cancel()
-	go func() {
-		select {
-		case <-a.draining:
-			cancel()
-		case <-wait.Done():
-		}
-	}()
 	_ = run.Get(wait, nil)
 	return nil
 }
@@ -105,7 +106,7 @@ func (a *API) waitForRow(ctx context.Context, id order.ID, expected bool) (order
 	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
 	defer cancel()
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		record, err := a.Orders.Get(ctx, id)
+		record, err := a.row(ctx, id)
 		if err == nil || !expected || !errors.Is(err, orderdb.ErrNotFound) {
 			return record, err
 		}
@@ -113,6 +114,15 @@ func (a *API) waitForRow(ctx context.Context, id order.ID, expected bool) (order
 			return orderdb.Record{}, fmt.Errorf("%w within %s after the wait", err, a.patience.row)
 		}
 	}
+}
+
+// row reads a row together with those that others wait for at this moment.
+func (a *API) row(ctx context.Context, id order.ID) (orderdb.Record, error) {
+	record, ok, err := a.rows.Get(ctx, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("order %s: %w", id, orderdb.ErrNotFound)
+	}
+	return record, err
 }
 
 // sleep returns false if ctx ended first.

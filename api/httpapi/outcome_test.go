@@ -61,6 +61,10 @@ func (b brokenOrders) Get(context.Context, order.ID) (orderdb.Record, error) {
 	return orderdb.Record{}, b.err
 }
 
+func (b brokenOrders) GetMany(context.Context, []order.ID) (map[order.ID]orderdb.Record, error) {
+	return nil, b.err
+}
+
 func (b brokenOrders) List(context.Context, orderdb.Filter) ([]orderdb.Record, error) {
 	return nil, b.err
 }

@@ -59,6 +59,7 @@ const (
 	slugStale            slug = "stale"
 	slugBelowReserved    slug = "below-reserved"
 	slugTooMany          slug = "too-many"
+	slugFull             slug = "full"
 	slugUnavailable      slug = "unavailable"
 	slugInternal         slug = "internal"
 )
@@ -91,6 +92,7 @@ var kinds = []kind{
 	{slugStale, http.StatusPreconditionFailed, "Stale version"},
 	{slugBelowReserved, http.StatusConflict, "Below reserved"},
 	{slugTooMany, http.StatusConflict, "Too many units"},
+	{slugFull, http.StatusServiceUnavailable, "Too many orders"},
 	{slugUnavailable, http.StatusServiceUnavailable, "Unavailable"},
 	{slugInternal, http.StatusInternalServerError, "Internal error"},
 }

@@ -66,7 +66,7 @@ func Record(ctx context.Context, dir string) error {
 		{
 			stack.Config{Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"}},
 			func(ctx context.Context, r *recorder) error {
-				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx))
+				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx))
 			},
 		},
 		{

@@ -2,6 +2,7 @@ package histories
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -144,6 +145,39 @@ func (r *recorder) retriedByHand(ctx context.Context) error {
 		return err
 	}
 	return r.write(ctx, workflows.WorkflowID(id), "retried-by-hand")
+}
+
+// recordBatches records batches that were decided, and that handed orders on.
+func (r *recorder) recordBatches(ctx context.Context) error {
+	for file, methods := range map[string][]string{
+		"batch-decided": {"tok_ok", "tok_declined", "tok_ok"}, "batch-handed-on": {"tok_ok", "tok_async", "tok_error"},
+	} {
+		var batch workflows.Batch
+		for i, method := range methods {
+			request := shop.Buy("recorder", method, "plenty", 1)
+			o, err := order.New(request.CustomerID, fmt.Sprint(file, i), order.Currency(request.Currency), request.PaymentMethod, request.Lines)
+			if err != nil {
+				return err
+			}
+			text, err := json.Marshal(o)
+			if err != nil {
+				return err
+			}
+			batch = append(batch, text)
+		}
+		options := workflows.PlaceOrdersOptions(file, "holdfast", len(batch))
+		run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.PlaceOrdersName, batch)
+		if err == nil {
+			err = run.Get(ctx, nil)
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.write(ctx, options.ID, file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordLongOutage records an order that outlasts the first round of its patience, which takes a minute.

@@ -1,0 +1,156 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"holdfast/activities"
+	"holdfast/order"
+	"holdfast/workflows"
+)
+
+// batched is a run of PlaceOrders whose activity answers what the test says.
+type batched struct {
+	*testsuite.TestWorkflowEnvironment
+
+	orders  []order.Order // that the activity got
+	tries   int
+	started []string // ids of children
+}
+
+func newBatch(t *testing.T, place func(orders []order.Order) (activities.BatchResult, error)) *batched {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	b := &batched{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment()}
+	b.SetTestTimeout(time.Minute)
+	configured.Register(b)
+	b.RegisterActivityWithOptions(func(_ context.Context, orders []order.Order) (activities.BatchResult, error) {
+		b.orders = orders
+		b.tries++
+		return place(orders)
+	}, activity.RegisterOptions{Name: activities.PlaceBatch})
+	b.OnWorkflow(workflows.PlaceOrderName, mock.Anything, mock.Anything).Return(workflows.Result{}, nil)
+	b.SetOnChildWorkflowStartedListener(func(child *workflow.Info, _ workflow.Context, _ converter.EncodedValues) {
+		b.started = append(b.started, child.WorkflowExecution.ID)
+	})
+	return b
+}
+
+func (b *batched) end(t *testing.T, batch workflows.Batch) workflows.BatchOutcome {
+	t.Helper()
+	b.ExecuteWorkflow(workflows.PlaceOrdersName, batch)
+	var outcome workflows.BatchOutcome
+	if err := b.GetWorkflowResult(&outcome); err != nil {
+		t.Fatal(err)
+	}
+	return outcome
+}
+
+func ordersOf(t *testing.T, n int) (orders []order.Order, batch workflows.Batch) {
+	t.Helper()
+	for i := range n {
+		o, err := order.New("c-1", fmt.Sprintf("k-%d", i), "EUR", "tok_ok", []order.Line{{SKU: "mug", Quantity: 1, UnitPrice: 5}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		orders, batch = append(orders, o), append(batch, text)
+	}
+	return orders, batch
+}
+
+func TestABatchThatIsDecidedStartsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, func([]order.Order) (activities.BatchResult, error) { return activities.BatchResult{}, nil })
+	_, batch := ordersOf(t, 3)
+	if got := b.end(t, batch); got != (workflows.BatchOutcome{Decided: 3}) || len(b.started) != 0 {
+		t.Errorf("ended as %+v, started %v", got, b.started)
+	}
+}
+
+func TestUndecidedOrdersGoOnByThemselves(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, func([]order.Order) (activities.BatchResult, error) {
+		return activities.BatchResult{Undecided: []int{1, 3}, Failure: "no answer"}, nil
+	})
+	orders, batch := ordersOf(t, 4)
+	if got := b.end(t, batch); got != (workflows.BatchOutcome{Decided: 2, HandedOn: 2}) {
+		t.Errorf("ended as %+v", got)
+	}
+	if want := []string{workflows.WorkflowID(orders[1].ID), workflows.WorkflowID(orders[3].ID)}; !slices.Equal(b.started, want) {
+		t.Errorf("started %v, want %v", b.started, want)
+	}
+}
+
+// TestABatchWithoutAnAnswerIsHandedOnAsAWhole, after one try: each of its steps had its own.
+func TestABatchWithoutAnAnswerIsHandedOnAsAWhole(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, func([]order.Order) (activities.BatchResult, error) {
+		return activities.BatchResult{}, errors.New("panic: a bug")
+	})
+	_, batch := ordersOf(t, 3)
+	if got := b.end(t, batch); got != (workflows.BatchOutcome{HandedOn: 3}) || len(b.started) != 3 || b.tries != 1 {
+		t.Errorf("ended as %+v, started %v after %d tries", got, b.started, b.tries)
+	}
+}
+
+// TestAnOrderThatIsCarriedAlreadyNeedsNoOther: its workflow runs.
+func TestAnOrderThatIsCarriedAlreadyNeedsNoOther(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, func([]order.Order) (activities.BatchResult, error) {
+		return activities.BatchResult{Undecided: []int{0, 1}}, nil
+	})
+	_, batch := ordersOf(t, 2)
+	batch[1] = batch[0] // the second of them finds the first
+	if got := b.end(t, batch); got != (workflows.BatchOutcome{HandedOn: 2}) {
+		t.Errorf("ended as %+v", got)
+	}
+}
+
+func TestAnOrderThatCannotBeReadHarmsOnlyItself(t *testing.T) {
+	t.Parallel()
+	b := newBatch(t, func([]order.Order) (activities.BatchResult, error) {
+		return activities.BatchResult{Undecided: []int{1}}, nil
+	})
+	orders, batch := ordersOf(t, 2)
+	mixed := workflows.Batch{
+		json.RawMessage(`{"id":7}`), batch[0], json.RawMessage(`{"id":"ord_x","lines":[]}`), json.RawMessage(`null`), batch[1], json.RawMessage(`"order"`),
+	}
+	if got := b.end(t, mixed); got != (workflows.BatchOutcome{Decided: 1, HandedOn: 1, Invalid: 4}) {
+		t.Errorf("ended as %+v", got)
+	}
+	if len(b.orders) != 2 || !slices.Equal(b.started, []string{workflows.WorkflowID(orders[1].ID)}) {
+		t.Errorf("placed %d orders, handed on %v", len(b.orders), b.started)
+	}
+}
+
+// TestABatchIgnoresCancellation, and hands on what is undecided.
+func TestABatchIgnoresCancellation(t *testing.T) {
+	t.Parallel()
+	var b *batched
+	b = newBatch(t, func([]order.Order) (activities.BatchResult, error) {
+		b.CancelWorkflow()
+		return activities.BatchResult{Undecided: []int{0}}, nil
+	})
+	_, batch := ordersOf(t, 2)
+	if got := b.end(t, batch); got != (workflows.BatchOutcome{Decided: 1, HandedOn: 1}) || len(b.started) != 1 {
+		t.Errorf("ended as %+v, started %v", got, b.started)
+	}
+}
