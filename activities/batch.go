@@ -18,15 +18,20 @@ import (
 const PlaceBatch = "PlaceBatch"
 
 // BatchBudget bounds each step of a batch, so that an order never costs its neighbours more. It is that of the fast phase
-// of a single order.
-const BatchBudget = 2 * time.Second
+// of a single order. BatchTotal is that of all steps.
+const (
+	BatchBudget = 2 * time.Second
+	BatchTotal  = 7 * BatchBudget
+)
 
 // BatchResult is what became of a batch.
 type BatchResult struct {
 	// Undecided are the indexes of the orders that have no definite outcome, or for which something is still owed.
 	// Whoever carries them on begins at the top.
 	Undecided []int `json:"undecided,omitempty"`
-	// Failure says why the first of them has none; empty if all are decided.
+	// Invalid are the indexes of those that are no orders. Nothing was done for them.
+	Invalid []int `json:"invalid,omitempty"`
+	// Failure says why the first of the undecided has no outcome; empty if there are none.
 	Failure string `json:"failure,omitempty"`
 }
 
@@ -37,11 +42,15 @@ func (a *Activities) placeBatch(ctx context.Context, orders []order.Order) (Batc
 	b := &batch{Activities: a, workflowID: activity.GetInfo(ctx).WorkflowExecution.ID, orders: make([]carried, len(orders))}
 	for i, o := range orders {
 		b.orders[i] = carried{order: o}
+		if o.Validate() != nil {
+			b.orders[i].stage = invalid
+		}
 	}
 	advance(ctx, b, toReserve, Reserve.Name, a.reserve, (*carried).placed, (*carried).reserved)
 	advance(ctx, b, toOpen, Open.Name, a.open, b.opening, (*carried).opened)
 	advance(ctx, b, toCharge, Charge.Name, a.charge, (*carried).charging, (*carried).charged)
 	advance(ctx, b, toConclude, Conclude, a.conclude, (*carried).concluding, (*carried).concluded)
+	advance(ctx, b, toReverse, Reverse.Name, a.reverse, (*carried).reversing, (*carried).reversed)
 	advance(ctx, b, toRelease, Release.Name, a.release, (*carried).releasing, (*carried).released)
 	advance(ctx, b, toSettle, Settle.Name, a.settle, (*carried).settling, (*carried).settled)
 	return b.result(), nil
@@ -74,10 +83,12 @@ const (
 	toOpen
 	toCharge
 	toConclude
+	toReverse
 	toRelease
 	toSettle
 	ended
 	undecided
+	invalid
 )
 
 // carried is an order of a batch on its way.
@@ -131,13 +142,16 @@ func advance[In, Out any](ctx context.Context, b *batch, at stage, name string, 
 
 func (b *batch) result() (r BatchResult) {
 	for i, c := range b.orders {
-		if c.stage == ended {
-			continue
+		switch c.stage {
+		case ended:
+		case invalid:
+			r.Invalid = append(r.Invalid, i)
+		default:
+			if len(r.Undecided) == 0 && c.err != nil {
+				r.Failure = c.err.Error()
+			}
+			r.Undecided = append(r.Undecided, i)
 		}
-		if len(r.Undecided) == 0 && c.err != nil {
-			r.Failure = c.err.Error()
-		}
-		r.Undecided = append(r.Undecided, i)
 	}
 	return r
 }
@@ -179,6 +193,8 @@ func (c *carried) met(row order.Row) {
 	switch {
 	case row.Status.Sold():
 		c.stage = ended
+	case row.Status.Closed() && row.Settled && c.payment.Verdict == order.Approved:
+		c.stage = toReverse // whoever settled it cannot have known of this charge
 	case row.Status.Closed() && row.Settled:
 		c.giveBack()
 	default:
@@ -216,6 +232,10 @@ func (c *carried) concluded(row order.Row) {
 	}
 	c.met(row)
 }
+
+func (c *carried) reversing() order.ID { return c.order.ID }
+
+func (c *carried) reversed(order.ID) { c.giveBack() }
 
 func (c *carried) releasing() order.Releasing {
 	if c.foreign {

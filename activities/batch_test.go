@@ -94,6 +94,15 @@ func (s *scripted) Charge(_ context.Context, _ order.ID, _ order.Amount, method 
 	return order.Payment{Verdict: order.Approved}, s.step("Charge")
 }
 
+func (s *scripted) Reverse(_ context.Context, id order.ID) error {
+	for _, method := range methods {
+		if id == idOf(method) {
+			s.note("reverse %s", method)
+		}
+	}
+	return s.step("Reverse")
+}
+
 func (s *scripted) Conclude(_ context.Context, conclusions []order.Conclusion) ([]order.Row, error) {
 	if err := s.step("Conclude"); err != nil {
 		return nil, err
@@ -103,6 +112,8 @@ func (s *scripted) Conclude(_ context.Context, conclusions []order.Conclusion) (
 		switch {
 		case c.Key.ID == idOf("closed-meanwhile"):
 			rows[i] = order.Row{Status: order.Cancelled, Held: true}
+		case c.Key.ID == idOf("settled-meanwhile"):
+			rows[i] = order.Row{Status: order.Cancelled, Held: true, Settled: true}
 		case c.Key.ID == idOf("gone-meanwhile"):
 			rows[i] = order.Row{Missing: true}
 		case c.Payment.Verdict == order.Approved:
@@ -147,7 +158,7 @@ func (s *scripted) Settle(_ context.Context, keys []order.Key) ([]order.Row, err
 // methods are the orders of the batch, each named for what happens to it.
 var methods = []string{
 	"approved", "declined", "sold-out", "guard-refuses", "key-reused", "confirmed-before", "cancelled-before", "unsettled-before",
-	"by-hand", "pending", "provider-silent", "redis-silent", "closed-meanwhile", "gone-meanwhile", "panics",
+	"by-hand", "pending", "provider-silent", "redis-silent", "closed-meanwhile", "settled-meanwhile", "gone-meanwhile", "panics", "invalid",
 }
 
 func idOf(method string) order.ID { return order.NewID("c-1", method) }
@@ -169,6 +180,9 @@ func (s *scripted) place(t *testing.T) (undecided []string, failure string) {
 	orders := make([]order.Order, len(methods))
 	for i, method := range methods {
 		orders[i] = newOrder(t, method, method, 5)
+		if method == "invalid" {
+			orders[i].Lines = nil
+		}
 	}
 	value, err := env.ExecuteLocalActivity(steps.functions[activities.PlaceBatch], orders)
 	if err != nil {
@@ -177,6 +191,9 @@ func (s *scripted) place(t *testing.T) (undecided []string, failure string) {
 	var result activities.BatchResult
 	if err := value.Get(&result); err != nil {
 		t.Fatal(err)
+	}
+	if len(result.Invalid) != 1 || methods[result.Invalid[0]] != "invalid" {
+		t.Errorf("invalid are %v", result.Invalid)
 	}
 	for _, i := range result.Undecided {
 		undecided = append(undecided, methods[i])
@@ -204,7 +221,7 @@ func TestABatchDecidesWhatGoesStraightThrough(t *testing.T) {
 	if failure == "" {
 		t.Error("it does not say why the first is undecided")
 	}
-	wantMethods(t, "released", slices.Collect(maps.Keys(s.released)), "declined", "guard-refuses", "key-reused", "cancelled-before")
+	wantMethods(t, "released", slices.Collect(maps.Keys(s.released)), "declined", "guard-refuses", "key-reused", "cancelled-before", "settled-meanwhile")
 	wantMethods(t, "settled", s.settled, "declined", "guard-refuses")
 	if r := s.released["key-reused"]; !r.Foreign {
 		t.Errorf("another's order is blocked: %+v", r)
@@ -212,7 +229,13 @@ func TestABatchDecidesWhatGoesStraightThrough(t *testing.T) {
 	if r := s.released["declined"]; !r.Taken || len(r.Holds) != 1 || r.Holds[0].Until != 2 {
 		t.Errorf("release of the declined order is told %+v", r)
 	}
+	if !slices.Contains(s.calls, "reverse settled-meanwhile") {
+		t.Error("the charge of an order that somebody had settled meanwhile stays")
+	}
 	for _, call := range s.calls {
+		if method, ok := strings.CutPrefix(call, "reverse "); ok && method != "settled-meanwhile" {
+			t.Errorf("%s was reversed", method)
+		}
 		if method, ok := strings.CutPrefix(call, "charge "); ok && rowsOnOpen[method].Status != "" {
 			t.Errorf("%s was charged", method)
 		}
@@ -227,8 +250,9 @@ func TestAStepThatFailsAsAWholeHandsItsOrdersOn(t *testing.T) {
 		"Reserve":  nil,
 		"Open":     nil,
 		"Conclude": append([]string{"guard-refuses", "key-reused", "cancelled-before"}, decidedByOpen...),
+		"Reverse":  append([]string{"approved", "declined", "guard-refuses", "key-reused", "cancelled-before"}, decidedByOpen...),
 		"Release":  append([]string{"approved"}, decidedByOpen...),
-		"Settle":   append([]string{"approved", "key-reused", "cancelled-before"}, decidedByOpen...),
+		"Settle":   append([]string{"approved", "key-reused", "cancelled-before", "settled-meanwhile"}, decidedByOpen...),
 	} {
 		for _, how := range []string{"fails", "panics"} {
 			t.Run(fmt.Sprintf("%s %s", step, how), func(t *testing.T) {
@@ -242,7 +266,7 @@ func TestAStepThatFailsAsAWholeHandsItsOrdersOn(t *testing.T) {
 				undecided, failure := s.place(t)
 				var want []string
 				for _, method := range methods {
-					if !slices.Contains(decided, method) {
+					if !slices.Contains(decided, method) && method != "invalid" {
 						want = append(want, method)
 					}
 				}

@@ -12,8 +12,9 @@ import (
 	"holdfast/order"
 )
 
-// chargesAtOnce bounds the requests that one batch has open at the provider.
-const chargesAtOnce = 64
+// chargesAtOnce bounds the requests that one batch has open at the provider. It is that of a whole batch: a few that hang
+// must not keep their neighbours waiting beyond the step's budget.
+const chargesAtOnce = 200
 
 // charge may be repeated: whoever has reason to think that he is not the first looks the charge up by its
 // reference before he sends it. A worker that died in its first try leaves no such reason, so the key

@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -16,26 +18,43 @@ import (
 
 // Errors of an order that is turned away. Nothing was started.
 var (
-	// ErrFull: as many orders wait as may, or as many are unsettled.
+	// ErrFull: as many orders wait as may, or as many are unsettled, or its turn did not come while somebody waited for it.
 	ErrFull = errors.New("too many orders are waiting")
 	// ErrCustomerFull: as many orders of this customer wait as may.
 	ErrCustomerFull = errors.New("too many orders of this customer are waiting")
 	// ErrDraining: the program is stopping.
 	ErrDraining = errors.New("the program is stopping")
+	// ErrKeyReused: an order with other contents is being placed under the same id.
+	ErrKeyReused = errors.New("another order is being placed under the same id")
 )
 
-// Carrier has orders carried by workflows.
-type Carrier interface {
-	// CarryOne starts the order's own workflow and returns when that has ended, however it did. The error is that it
-	// could not be started, as far as can be known.
-	CarryOne(ctx context.Context, o order.Order) error
-	// CarryBatch does the same with one workflow for all of them. Each order is given with its encoding. handedOn are
-	// those that go on by workflows of their own.
-	CarryBatch(ctx context.Context, orders []json.RawMessage) (handedOn int, err error)
+// TurnedAway tells that the error is one of those above.
+func TurnedAway(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrCustomerFull) || errors.Is(err, ErrDraining) || errors.Is(err, ErrKeyReused)
 }
 
-// Unsettled counts the orders for which something is owed beyond the time that this usually takes, at most limit.
-type Unsettled func(ctx context.Context, limit int) (int, error)
+// Carrier has orders carried by workflows. An error is that the workflow could not be started, as far as can be known.
+type Carrier interface {
+	// StartOne starts the order's own workflow.
+	StartOne(ctx context.Context, o order.Order) (Workflow, error)
+	// StartBatch starts one workflow for all of them. Each order is given with its encoding.
+	StartBatch(ctx context.Context, orders []json.RawMessage) (Workflow, error)
+}
+
+// Workflow is one that was started.
+type Workflow interface {
+	// Wait returns when the workflow has ended, however it did. handedOn are the indexes of those orders that go on by
+	// workflows of their own. The error is the context's.
+	Wait(ctx context.Context) (handedOn []int, err error)
+}
+
+// Books are what the order database knows.
+type Books interface {
+	// Unsettled counts the orders created before that time for which something is owed, at most limit.
+	Unsettled(ctx context.Context, before time.Time, limit int) (int, error)
+	// OnRecord gives those of the orders that have a row.
+	OnRecord(ctx context.Context, ids []order.ID) ([]order.ID, error)
+}
 
 // Limits bound the orders that wait and that are carried at once, in one program. All are at least 1.
 type Limits struct {
@@ -51,8 +70,8 @@ type Limits struct {
 type Config struct {
 	Limits
 
-	Carrier   Carrier
-	Unsettled Unsettled
+	Carrier Carrier
+	Books   Books
 	// MaxBatch and MaxBatchBytes bound a batch, MaxBatchedOrder the bytes of an order in it: a longer one goes alone.
 	MaxBatch, MaxBatchBytes, MaxBatchedOrder int
 }
@@ -67,30 +86,27 @@ type Admission struct {
 	patient *patient
 
 	mu        sync.Mutex
-	tickets   map[ticketKey]*entry // queued and in flight
-	queue     []*entry             // oldest first; entries that everybody has left are skipped
-	waiting   int                  // entries in the queue that somebody waits for
-	customers map[string]int       // of these, by customer
+	tickets   map[order.ID]*entry // queued and in flight
+	queue     []*entry            // oldest first; entries that everybody has left are skipped
+	waiting   int                 // entries in the queue that somebody waits for
+	customers map[string]int      // of these, by customer
 	inFlight  int
 	draining  bool
 	pace      pace
 }
 
-// ticketKey is an order with its contents: the same id with others is another request.
-type ticketKey struct {
-	id          order.ID
-	fingerprint order.Fingerprint
-}
-
 // entry is an order between its arrival and the end of the workflow that carries it.
 type entry struct {
-	key     ticketKey
-	order   order.Order
-	encoded json.RawMessage
-	waiters int
-	flying  bool
-	done    chan struct{} // closed when the workflow has ended, or could not be started
-	err     error         // why it could not be started; set before done is closed
+	order       order.Order
+	fingerprint order.Fingerprint
+	encoded     json.RawMessage
+	waiters     int
+	flying      bool
+
+	// Set before done is closed.
+	err      error // why nothing carries it, as far as can be known
+	handedOn bool  // it goes on, by a workflow that is not waited for
+	done     chan struct{}
 }
 
 // New makes an admission. Close must be called.
@@ -98,7 +114,7 @@ func New(cfg Config, metrics *Metrics) *Admission {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &Admission{
 		cfg: cfg, ctx: ctx, stop: stop, metrics: metrics,
-		tickets: make(map[ticketKey]*entry), customers: make(map[string]int), patient: newPatient(cfg),
+		tickets: make(map[order.ID]*entry), customers: make(map[string]int), patient: newPatient(cfg),
 	}
 	a.flights.Go(func() { a.patient.watch(ctx) })
 	metrics.observe(a)
@@ -119,17 +135,17 @@ func (a *Admission) Enter(o order.Order) (*Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := ticketKey{o.ID, o.Fingerprint()}
+	fingerprint := o.Fingerprint()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.tickets[key]
+	e := a.tickets[o.ID]
+	if err := a.refusal(e, o, fingerprint); err != nil {
+		a.metrics.refused(err)
+		return nil, err
+	}
 	if e == nil {
-		if err := a.refusal(o); err != nil {
-			a.metrics.refused(err)
-			return nil, err
-		}
-		e = &entry{key: key, order: o, encoded: encoded, done: make(chan struct{})}
-		a.tickets[key] = e
+		e = &entry{order: o, fingerprint: fingerprint, encoded: encoded, done: make(chan struct{})}
+		a.tickets[o.ID] = e
 		a.queue = append(a.queue, e)
 	}
 	if e.waiters++; e.waiters == 1 && !e.flying {
@@ -140,9 +156,13 @@ func (a *Admission) Enter(o order.Order) (*Ticket, error) {
 	return &Ticket{a: a, entry: e}, nil
 }
 
-// refusal says why an order that is not there yet cannot come in. The lock is held.
-func (a *Admission) refusal(o order.Order) error {
+// refusal says why an order cannot come in. there is who came under its id before, nil if nobody is there. The lock is held.
+func (a *Admission) refusal(there *entry, o order.Order, fingerprint order.Fingerprint) error {
 	switch {
+	case there != nil && there.fingerprint != fingerprint:
+		return ErrKeyReused
+	case there != nil:
+		return nil
 	case a.draining:
 		return ErrDraining
 	case a.waiting >= a.cfg.Queue, a.patient.count() >= a.cfg.Patient:
@@ -153,24 +173,31 @@ func (a *Admission) refusal(o order.Order) error {
 	return nil
 }
 
-// Done is closed when the workflow that carried the order has ended.
+// Done is closed when the workflow that carries the order has ended, or is not waited for any more.
 func (t *Ticket) Done() <-chan struct{} { return t.entry.done }
 
-// Err says, once Done is closed, why no workflow could be started as far as can be known; nil if one was.
+// Err says, once Done is closed, why nothing carries the order as far as can be known: it was turned away, or no workflow
+// could be started. Nil if one was.
 func (t *Ticket) Err() error { return t.entry.err }
 
-// Leave gives the place up. An order that nobody waits for and that has not started costs nothing any more.
-func (t *Ticket) Leave() {
+// HandedOn tells, once Done is closed, that the order goes on.
+func (t *Ticket) HandedOn() bool { return t.entry.handedOn }
+
+// Leave gives the place up. An order that nobody waits for and that has not started costs nothing any more: dropped then
+// is true, and nothing was started for it.
+func (t *Ticket) Leave() (dropped bool) {
 	t.once.Do(func() {
 		a, e := t.a, t.entry
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if e.waiters--; e.waiters == 0 && !e.flying {
+			dropped = true
 			a.unqueue(e)
-			delete(a.tickets, e.key)
+			delete(a.tickets, e.order.ID)
 			a.compact()
 		}
 	})
+	return dropped
 }
 
 // compact drops the entries that everybody has left, once they are most of the queue. The lock is held.
@@ -226,58 +253,69 @@ func (a *Admission) next() (batch []*entry) {
 	return batch
 }
 
-// fly carries a batch to the end of its workflow, and lets the next one go.
+// How long a workflow keeps its place. It goes on without.
+const (
+	// alonePatience is when an order that goes alone has been through its fast phases, so that it is likely to be patient.
+	alonePatience = 3 * time.Second
+	// batchPatience is beyond all budgets of a batch, after its worker was killed and another took it over.
+	batchPatience = 30 * time.Second
+)
+
+// fly has a batch carried and waits for the end, and lets the next one go.
 func (a *Admission) fly(batch []*entry) {
-	land := sync.OnceFunc(func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.inFlight--
-		a.launch()
-	})
-	defer land()
 	a.metrics.batch(len(batch))
-	var err error
-	if len(batch) == 1 {
-		err = a.flyAlone(batch[0], land)
-	} else {
-		err = a.flyTogether(batch)
+	handedOn, err := a.carry(batch)
+	var ids []order.ID
+	for _, i := range handedOn {
+		if i >= 0 && i < len(batch) {
+			batch[i].handedOn = true
+			ids = append(ids, batch[i].order.ID)
+		}
 	}
+	a.patient.handedOn(ids, time.Now())
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.pace.add(len(batch), time.Now())
 	for _, e := range batch {
-		delete(a.tickets, e.key)
-	}
-	a.mu.Unlock()
-	for _, e := range batch {
+		delete(a.tickets, e.order.ID)
 		e.err = err
 		close(e.done)
 	}
+	a.inFlight--
+	a.launch()
 }
 
-// patientAfter is when an order that goes alone has been through its fast phases, so that it is likely to be patient.
-const patientAfter = 3 * time.Second
-
-// flyAlone carries one order. In its patient phase it takes nobody's place.
-func (a *Admission) flyAlone(e *entry, land func()) error {
-	waits := time.AfterFunc(patientAfter, func() {
-		a.patient.add(1)
-		land()
-	})
-	err := a.cfg.Carrier.CarryOne(a.ctx, e.order)
-	if !waits.Stop() {
-		a.patient.add(-1)
+// carry returns which orders go on by workflows that are not waited for. The error is that nothing could be started.
+func (a *Admission) carry(batch []*entry) (handedOn []int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	var workflow Workflow
+	patience := batchPatience
+	if len(batch) == 1 {
+		patience = alonePatience
+		workflow, err = a.cfg.Carrier.StartOne(a.ctx, batch[0].order)
+	} else {
+		orders := make([]json.RawMessage, len(batch))
+		for i, e := range batch {
+			orders[i] = e.encoded
+		}
+		workflow, err = a.cfg.Carrier.StartBatch(a.ctx, orders)
 	}
-	return err
-}
-
-func (a *Admission) flyTogether(batch []*entry) error {
-	orders := make([]json.RawMessage, len(batch))
-	for i, e := range batch {
-		orders[i] = e.encoded
+	if err != nil {
+		return nil, err
 	}
-	handedOn, err := a.cfg.Carrier.CarryBatch(a.ctx, orders)
-	a.patient.handedOn(handedOn)
-	return err
+	wait, cancel := context.WithTimeout(a.ctx, patience)
+	defer cancel()
+	handedOn, err = workflow.Wait(wait)
+	if err != nil { // all of them
+		for i := range batch {
+			handedOn = append(handedOn, i)
+		}
+	}
+	return handedOn, nil
 }
 
 // RetryAfter is how long the queue of now takes, in whole seconds from 1 to 30.
@@ -295,7 +333,7 @@ func (a *Admission) Drain() {
 	for _, e := range a.queue {
 		if e.waiters > 0 {
 			a.unqueue(e)
-			delete(a.tickets, e.key)
+			delete(a.tickets, e.order.ID)
 			e.flying = true // nobody takes it out of the queue again
 			e.err = ErrDraining
 			close(e.done)

@@ -21,37 +21,50 @@ import (
 
 // carrier carries what it is given when the test lets it.
 type carrier struct {
-	handsOn int   // of each batch
+	handsOn []int // of each batch
 	cannot  error // why nothing starts
+	panics  string
 
 	mu        sync.Mutex
 	flights   []*flight // in the order of their start
 	cancelled int
 }
 
-// flight is a workflow that was started.
+// flight is a workflow that was started. It implements admission.Workflow.
 type flight struct {
+	c      *carrier
 	orders []string // named
 	alone  bool
 	land   chan struct{}
 }
 
-func (c *carrier) fly(ctx context.Context, f *flight) error {
+func (c *carrier) start(f *flight) (admission.Workflow, error) {
 	if c.cannot != nil {
-		return c.cannot
+		return nil, c.cannot
 	}
-	f.land = make(chan struct{})
+	if slices.Contains(f.orders, c.panics) {
+		panic("a bug in the carrier")
+	}
+	f.c, f.land = c, make(chan struct{})
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.flights = append(c.flights, f)
-	c.mu.Unlock()
+	return f, nil
+}
+
+func (f *flight) Wait(ctx context.Context) (handedOn []int, err error) {
 	select {
 	case <-f.land:
+		if !f.alone {
+			handedOn = f.c.handsOn
+		}
+		return handedOn, nil
 	case <-ctx.Done():
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.cancelled++
+		f.c.mu.Lock()
+		defer f.c.mu.Unlock()
+		f.c.cancelled++
+		return nil, ctx.Err()
 	}
-	return nil
 }
 
 // started gives the flights so far.
@@ -61,20 +74,20 @@ func (c *carrier) started() []*flight {
 	return slices.Clone(c.flights)
 }
 
-func (c *carrier) CarryOne(ctx context.Context, o order.Order) error {
-	return c.fly(ctx, &flight{orders: []string{o.PaymentMethod}, alone: true})
+func (c *carrier) StartOne(_ context.Context, o order.Order) (admission.Workflow, error) {
+	return c.start(&flight{orders: []string{o.PaymentMethod}, alone: true})
 }
 
-func (c *carrier) CarryBatch(ctx context.Context, batch []json.RawMessage) (int, error) {
+func (c *carrier) StartBatch(_ context.Context, batch []json.RawMessage) (admission.Workflow, error) {
 	f := &flight{}
 	for _, text := range batch {
 		var o order.Order
 		if err := json.Unmarshal(text, &o); err != nil {
-			return 0, err
+			return nil, err
 		}
 		f.orders = append(f.orders, o.PaymentMethod)
 	}
-	return c.handsOn, c.fly(ctx, f)
+	return c.start(f)
 }
 
 // door is an admission with its carrier.
@@ -86,13 +99,36 @@ type door struct {
 
 	mu        sync.Mutex
 	unsettled int
-	away      error // the order database gives no count
+	onRecord  []order.ID
+	away      error // the order database gives no answer
 }
 
-func (d *door) count(_ context.Context, limit int) (int, error) {
+// Unsettled and OnRecord implement admission.Books.
+func (d *door) Unsettled(_ context.Context, _ time.Time, limit int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return min(d.unsettled, limit), d.away
+}
+
+func (d *door) OnRecord(_ context.Context, ids []order.ID) (known []order.ID, _ error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		if slices.Contains(d.onRecord, id) {
+			known = append(known, id)
+		}
+	}
+	return known, d.away
+}
+
+// record gives the orders rows.
+func (d *door) record(t *testing.T, names ...string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range names {
+		d.onRecord = append(d.onRecord, named(t, "c-"+name, name).ID)
+	}
 }
 
 // counts sets what the order database says from now on, and waits until it was asked.
@@ -111,10 +147,10 @@ func at(t *testing.T, change func(*admission.Config), situation func(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		d := &door{carrier: &carrier{}, registry: prometheus.NewRegistry()}
 		cfg := admission.Config{
-			Limits:    admission.Limits{InFlight: 2, Queue: 10, CustomerQueue: 6, Patient: 5},
-			Carrier:   d.carrier,
-			Unsettled: d.count,
-			MaxBatch:  4, MaxBatchBytes: 10_000, MaxBatchedOrder: 1_000,
+			Limits:   admission.Limits{InFlight: 2, Queue: 10, CustomerQueue: 6, Patient: 5},
+			Carrier:  d.carrier,
+			Books:    d,
+			MaxBatch: 4, MaxBatchBytes: 10_000, MaxBatchedOrder: 1_000,
 		}
 		if change != nil {
 			change(&cfg)
@@ -215,7 +251,9 @@ func TestTheSameOrderJoinsTheFirst(t *testing.T) {
 		d.enter(t, "b")
 		queued := d.enter(t, "c", "c")
 		d.flew(t, "a", "b")
-		queued[0].Leave() // the other still waits
+		if queued[0].Leave() {
+			t.Error("an order was dropped for which somebody waits")
+		}
 		d.land(0)
 		d.flew(t, "a", "b", "c")
 		d.land(2)
@@ -225,15 +263,22 @@ func TestTheSameOrderJoinsTheFirst(t *testing.T) {
 	})
 }
 
-// TestTheSameKeyWithOtherContentsIsAnotherOrder: which of them the id belongs to, the row decides.
-func TestTheSameKeyWithOtherContentsIsAnotherOrder(t *testing.T) {
+// TestTheSameKeyWithOtherContentsIsRefused while the first is there: in one batch, or handed on under one workflow id, they
+// would meet each other.
+func TestTheSameKeyWithOtherContentsIsRefused(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		first, second := named(t, "c-1", "a"), named(t, "c-1", "a")
 		second.Lines[0].Quantity = 2
-		for _, o := range []order.Order{first, second} {
-			if _, err := d.Enter(o); err != nil {
-				t.Fatal(err)
-			}
+		if _, err := d.Enter(first); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, err := d.Enter(second); !errors.Is(err, admission.ErrKeyReused) {
+			t.Errorf("while the first is in flight: %v", err)
+		}
+		d.land(0)
+		if _, err := d.Enter(second); err != nil {
+			t.Errorf("whose key it is, the row decides: %v", err)
 		}
 		synctest.Wait()
 		d.flew(t, "a", "a")
@@ -243,8 +288,13 @@ func TestTheSameKeyWithOtherContentsIsAnotherOrder(t *testing.T) {
 func TestWhoLeavesBeforeHisTurnCostsNothing(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		tickets := d.enter(t, "a", "b", "c", "d", "e")
-		for _, ticket := range []*admission.Ticket{tickets[0], tickets[3], tickets[3], tickets[4]} {
-			ticket.Leave() // the first one has gone already
+		for i, dropped := range map[int]bool{0: false, 3: true, 4: true} { // the first one has gone already
+			if got := tickets[i].Leave(); got != dropped {
+				t.Errorf("%d was dropped: %v", i, got)
+			}
+			if tickets[i].Leave() {
+				t.Errorf("%d was dropped twice", i)
+			}
 		}
 		d.land(0)
 		d.flew(t, "a", "b", "c")
@@ -339,7 +389,7 @@ func TestABatchIsBoundedInBytes(t *testing.T) {
 	})
 }
 
-// TestAPatientOrderTakesNobodysPlace, and its shopper waits on.
+// TestAPatientOrderTakesNobodysPlace, and whoever waits for it is told.
 func TestAPatientOrderTakesNobodysPlace(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		tickets := d.enter(t, "a", "b", "c")
@@ -349,13 +399,41 @@ func TestAPatientOrderTakesNobodysPlace(t *testing.T) {
 		d.flew(t, "a", "b", "c")
 		wantGauge(t, d, "holdfast_admission_in_flight", 1)
 		wantGauge(t, d, "holdfast_admission_patient", 2)
-		if done(tickets[0]) {
-			t.Error("a patient order is done")
+		if !done(tickets[0]) || !tickets[0].HandedOn() || tickets[0].Err() != nil || done(tickets[2]) {
+			t.Error("whoever waits is not told that the order goes on by itself")
 		}
+	})
+}
+
+// TestABatchThatHasNoEndGivesItsPlaceUp: no worker takes it.
+func TestABatchThatHasNoEndGivesItsPlaceUp(t *testing.T) {
+	at(t, nil, func(t *testing.T, d *door) {
+		tickets := d.enter(t, "a", "b", "c", "d", "e")
 		d.land(0)
-		d.land(1)
-		wantGauge(t, d, "holdfast_admission_in_flight", 1)
-		wantGauge(t, d, "holdfast_admission_patient", 0)
+		d.flew(t, "a", "b", "c+d+e")
+		time.Sleep(29 * time.Second) // of the bubble's clock
+		synctest.Wait()
+		if done(tickets[2]) {
+			t.Error("given up before its worker could have been replaced")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !done(tickets[4]) || !tickets[4].HandedOn() {
+			t.Error("never given up")
+		}
+		wantGauge(t, d, "holdfast_admission_in_flight", 0)
+		wantGauge(t, d, "holdfast_admission_patient", 4) // b as well
+	})
+}
+
+func TestAPanicIsNoPlace(t *testing.T) {
+	at(t, func(c *admission.Config) { c.InFlight = 1 }, func(t *testing.T, d *door) {
+		d.panics = "a"
+		if ticket := d.enter(t, "a")[0]; !done(ticket) || ticket.Err() == nil || admission.TurnedAway(ticket.Err()) {
+			t.Errorf("done %v, %v", done(ticket), ticket.Err())
+		}
+		d.enter(t, "b")
+		d.flew(t, "b")
 	})
 }
 
@@ -382,23 +460,39 @@ func TestNobodyIsLetInWhileManyAreUnsettled(t *testing.T) {
 	})
 }
 
-// TestWhatIsHandedOnCountsUntilItIsCounted: before the order database has seen it, or while that is away.
+// TestWhatIsHandedOnCountsUntilItIsCounted by the order database, which sees a row once it is older than usual.
 func TestWhatIsHandedOnCountsUntilItIsCounted(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
-		d.counts(0, errors.New("no count"))
-		d.handsOn = 3
-		for round := range 2 {
-			d.enter(t, fmt.Sprint("a", round), fmt.Sprint("b", round), fmt.Sprint("c", round), fmt.Sprint("d", round))
-			n := len(d.started())
-			d.land(n - 2)
-			d.land(n - 1)
-			d.land(n)
-		}
-		if _, err := d.Enter(named(t, "c-1", "x")); !errors.Is(err, admission.ErrFull) {
-			t.Errorf("six were handed on: %v", err)
+		d.handsOn = []int{0, 1}
+		tickets := d.enter(t, "a", "b", "c", "d", "e")
+		d.land(0)
+		d.land(2)
+		if !tickets[2].HandedOn() || !tickets[3].HandedOn() || tickets[4].HandedOn() {
+			t.Error("other orders were handed on than were")
 		}
 		d.counts(0, nil)
-		d.enter(t, "y")
+		wantGauge(t, d, "holdfast_admission_patient", 2)
+		time.Sleep(10 * time.Second)
+		wantGauge(t, d, "holdfast_admission_patient", 3) // b as well, and none has a row
+		d.record(t, "c")
+		d.counts(0, errors.New("no answer"))
+		wantGauge(t, d, "holdfast_admission_patient", 3)
+		d.counts(1, nil)
+		wantGauge(t, d, "holdfast_admission_patient", 3) // of these the database counts one
+		d.record(t, "b", "d")
+		d.counts(0, nil)
+		wantGauge(t, d, "holdfast_admission_patient", 0)
+	})
+}
+
+// TestWhatNeverGetsARowIsForgotten: its workflow was ended by somebody.
+func TestWhatNeverGetsARowIsForgotten(t *testing.T) {
+	at(t, nil, func(t *testing.T, d *door) {
+		d.enter(t, "a")
+		time.Sleep(9 * time.Minute)
+		wantGauge(t, d, "holdfast_admission_patient", 1)
+		time.Sleep(2 * time.Minute)
+		wantGauge(t, d, "holdfast_admission_patient", 0)
 	})
 }
 

@@ -2,26 +2,41 @@ package admission
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
+
+	"holdfast/order"
 )
 
-// patient knows how many orders are unsettled for longer than usual. An outage of the provider must not become as many open
-// workflows as there are shoppers.
+// patient knows how many orders are unsettled for longer than usual. An outage of the provider, or of the workers, must not
+// become as many open workflows as there are shoppers.
 type patient struct {
-	cfg     Config
-	counted atomic.Int64 // by the order database, the last time it answered
-	since   atomic.Int64 // that were handed on by this program since then
-	alone   atomic.Int64 // that go alone and are patient, and which may have no row
+	cfg Config
+
+	mu      sync.Mutex
+	counted int // by the order database, the last time it answered
+	// unseen were handed on by this program and are not counted by the order database yet, the oldest first.
+	unseen []handedOn
 }
 
-func newPatient(cfg Config) *patient { return &patient{cfg: cfg} }
+type handedOn struct {
+	id order.ID
+	at time.Time
+}
 
-// countEvery is how often the order database is asked; countBudget bounds its answer.
 const (
+	// usualTime is within which an order has its end on a system that is well, batches under load included. The order
+	// database counts what is older.
+	usualTime = 5 * time.Second
+	// countEvery is how often the order database is asked; countBudget bounds its answer.
 	countEvery  = 500 * time.Millisecond
 	countBudget = 2 * time.Second
+	// forgetAfter is when an order without a row is not expected to get one any more: its workflow was ended by somebody.
+	forgetAfter = 10 * time.Minute
 )
+
+func newPatient(cfg Config) *patient { return &patient{cfg: cfg} }
 
 // watch counts until the context ends. While the order database does not answer, what is handed on adds up.
 func (p *patient) watch(ctx context.Context) {
@@ -40,20 +55,58 @@ func (p *patient) watch(ctx context.Context) {
 func (p *patient) recount(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, countBudget)
 	defer cancel()
-	before := p.since.Load()
-	n, err := p.cfg.Unsettled(ctx, p.cfg.Patient)
+	now := time.Now()
+	n, err := p.cfg.Books.Unsettled(ctx, now.Add(-usualTime), p.cfg.Patient)
 	if err != nil {
 		return
 	}
-	p.counted.Store(int64(n))
-	p.since.Add(-before)
+	old := p.olderThan(now.Add(-usualTime))
+	for chunk := range slices.Chunk(old, p.cfg.MaxBatch) {
+		onRecord, err := p.cfg.Books.OnRecord(ctx, chunk)
+		if err != nil {
+			return
+		}
+		p.drop(onRecord, now.Add(-forgetAfter))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counted = n
 }
 
-func (p *patient) handedOn(n int) { p.since.Add(int64(n)) }
+// olderThan gives the orders that are unseen although the order database would count them if they had a row.
+func (p *patient) olderThan(t time.Time) (ids []order.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.unseen {
+		if h.at.After(t) {
+			break
+		}
+		ids = append(ids, h.id)
+	}
+	return ids
+}
 
-func (p *patient) add(n int64) { p.alone.Add(n) }
+// drop takes out the orders that have been seen, and those that are not waited for any more.
+func (p *patient) drop(seen []order.ID, before time.Time) {
+	is := make(map[order.ID]bool, len(seen))
+	for _, id := range seen {
+		is[id] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unseen = slices.DeleteFunc(p.unseen, func(h handedOn) bool { return is[h.id] || h.at.Before(before) })
+}
+
+func (p *patient) handedOn(ids []order.ID, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range ids {
+		p.unseen = append(p.unseen, handedOn{id, at})
+	}
+}
 
 func (p *patient) count() int {
-	// An order that goes alone may be counted by the database as well.
-	return int(max(p.counted.Load(), p.alone.Load()) + p.since.Load())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counted + len(p.unseen)
 }

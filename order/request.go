@@ -18,6 +18,8 @@ type Opening struct {
 	Reservation Reservation `json:"reservation"`
 	// WorkflowID is the workflow that carries the order.
 	WorkflowID string `json:"workflow_id"`
+	// TakesOver: from now on that workflow is the one to look at, whichever wrote the row.
+	TakesOver bool `json:"takes_over,omitempty"`
 }
 
 // Closing asks Close to undo what the row holds.

@@ -38,6 +38,9 @@ func (db *DB) Open(ctx context.Context, openings []order.Opening) ([]order.Row, 
 		if err != nil {
 			return err
 		}
+		if err := takeOver(tx, openings, existing); err != nil {
+			return err
+		}
 		for i, key := range keys {
 			if row := inserted[key.ID]; row != nil && existing[key.ID] == nil {
 				existing[key.ID] = row
@@ -52,6 +55,20 @@ func (db *DB) Open(ctx context.Context, openings []order.Opening) ([]order.Row, 
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	return rows, nil
+}
+
+// takeOver records who carries an order now that has a row already.
+func takeOver(tx *gorm.DB, openings []order.Opening, existing map[order.ID]*orderRow) error {
+	for _, o := range openings {
+		row := existing[o.Order.ID]
+		if !o.TakesOver || row == nil || row.key() != o.Order.Key() || row.Status != order.Pending || row.WorkflowID == o.WorkflowID {
+			continue
+		}
+		if err := tx.Model(&orderRow{}).Where("id = ?", row.ID).Update("workflow_id", o.WorkflowID).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // insertOrders holds what can be held and records every order. Rows are inserted in id order, as all

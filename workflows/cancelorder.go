@@ -23,7 +23,7 @@ func (w Workflows) CancelOrder(ctx workflow.Context, o order.Order) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	undo := newUndo(ctx, o)
+	undo := newUndo(ctx, o, Before{})
 	row, err := step(ctx, activities.Cancel, o.Key())
 	switch {
 	case err != nil:

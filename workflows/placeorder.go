@@ -16,7 +16,7 @@ import (
 //
 // Each step's undo is registered before the step is tried, since an ambiguous failure may have had
 // its effect.
-func (w Workflows) PlaceOrder(ctx workflow.Context, o order.Order) (Result, error) {
+func (w Workflows) PlaceOrder(ctx workflow.Context, o order.Order, before Before) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, invalidOrder(err)
 	}
@@ -24,16 +24,18 @@ func (w Workflows) PlaceOrder(ctx workflow.Context, o order.Order) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	undo := newUndo(ctx, o)
+	undo := newUndo(ctx, o, before)
 
 	undo.mayBeReserved()
 	reservation, err := step(ctx, activities.Reserve, o)
 	if err != nil {
 		return undo.after(ctx, err)
 	}
-	undo.reservedAs(reservation)
+	reservation = undo.reservedAs(reservation)
 
-	row, err := step(ctx, activities.Open, order.Opening{Order: o, Reservation: reservation, WorkflowID: undo.workflowID})
+	row, err := step(ctx, activities.Open, order.Opening{
+		Order: o, Reservation: reservation, WorkflowID: undo.workflowID, TakesOver: before.Tried,
+	})
 	switch {
 	case err != nil:
 		return undo.after(ctx, err)
@@ -70,4 +72,10 @@ func (w Workflows) PlaceOrder(ctx workflow.Context, o order.Order) (Result, erro
 		return undo.settle(ctx, row)
 	}
 	return end(ctx, o, row)
+}
+
+// Before is what was done for an order before the workflow that carries it began. Nothing, if it is not given.
+type Before struct {
+	// Tried: a batch tried to place the order and has left it undecided. It may have reserved and charged.
+	Tried bool `json:"tried,omitempty"`
 }

@@ -25,24 +25,22 @@ const (
 // Batch is the input of PlaceOrders, as it is sent: orders, each encoded by itself.
 type Batch []json.RawMessage
 
-// batched is an order of a Batch, as it is read: one that cannot be read harms only itself.
-type batched struct {
-	order.Order
-
-	unreadable bool
-}
+// batched is an order of a Batch, as it is read: one that cannot be read is empty, and harms only itself.
+type batched struct{ order.Order }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (b *batched) UnmarshalJSON(text []byte) error {
-	b.unreadable = json.Unmarshal(text, &b.Order) != nil
+	if json.Unmarshal(text, &b.Order) != nil {
+		b.Order = order.Order{}
+	}
 	return nil
 }
 
 // BatchOutcome is how a batch ended.
 type BatchOutcome struct {
-	Decided  int `json:"decided"`           // orders that have reached their end
-	HandedOn int `json:"handed_on"`         // orders that a workflow of their own carries on
-	Invalid  int `json:"invalid,omitempty"` // orders that cannot be read, or are none; nothing was done for them
+	Decided  int   `json:"decided"`             // how many orders have reached their end
+	HandedOn []int `json:"handed_on,omitempty"` // the indexes of those that a workflow of their own carries on
+	Invalid  []int `json:"invalid,omitempty"`   // of those that cannot be read, or are none; nothing was done for them
 }
 
 // PlaceOrders is the saga for a batch: it takes all of them straight through, and hands each order that did not get a
@@ -50,24 +48,17 @@ type BatchOutcome struct {
 // ignores cancellation: orders that somebody waits for are not his to cancel who sees a batch.
 func (w Workflows) PlaceOrders(ctx workflow.Context, batch []batched) (BatchOutcome, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	orders := readable(batch)
+	orders := make([]order.Order, len(batch))
+	for i, b := range batch {
+		orders[i] = b.Order
+	}
 	result := placeBatch(ctx, orders)
 	if err := handOn(ctx, orders, result); err != nil {
 		return BatchOutcome{}, err
 	}
 	return BatchOutcome{
-		Decided: len(orders) - len(result.Undecided), HandedOn: len(result.Undecided), Invalid: len(batch) - len(orders),
+		Decided: len(batch) - len(result.Undecided) - len(result.Invalid), HandedOn: result.Undecided, Invalid: result.Invalid,
 	}, nil
-}
-
-func readable(batch []batched) []order.Order {
-	orders := make([]order.Order, 0, len(batch))
-	for _, b := range batch {
-		if !b.unreadable && b.Validate() == nil {
-			orders = append(orders, b.Order)
-		}
-	}
-	return orders
 }
 
 // placeBatch takes the orders straight through. Without an answer all of them are undecided.
@@ -75,15 +66,18 @@ func placeBatch(ctx workflow.Context, orders []order.Order) activities.BatchResu
 	doing := fmt.Sprintf("Placing %d orders straight through", len(orders))
 	tell(ctx, doing+".")
 	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		Summary: doing,
-		// Each of its six steps has its budget.
-		ScheduleToCloseTimeout: 6*activities.BatchBudget + fastBudget,
+		Summary:                doing,
+		ScheduleToCloseTimeout: activities.BatchTotal + fastBudget,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 	})
 	var result activities.BatchResult
 	if err := workflow.ExecuteLocalActivity(local, activities.PlaceBatch, orders).Get(ctx, &result); err != nil {
 		result = activities.BatchResult{Failure: rootMessage(err)}
-		for i := range orders {
+		for i, o := range orders {
+			if o.ID == "" {
+				result.Invalid = append(result.Invalid, i)
+				continue
+			}
 			result.Undecided = append(result.Undecided, i)
 		}
 	}
@@ -106,7 +100,7 @@ func handOn(ctx workflow.Context, orders []order.Order, result activities.BatchR
 			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 			TypedSearchAttributes: attributesOf(o),
 			StaticSummary:         summary(o),
-		}), PlaceOrderName, o)
+		}), PlaceOrderName, o, Before{Tried: true})
 		started = append(started, child.GetChildWorkflowExecution())
 	}
 	for _, s := range started {

@@ -15,6 +15,7 @@ import (
 type undo struct {
 	order      order.Order
 	workflowID string
+	before     Before
 
 	reserved bool     // Redis may have a reservation
 	refused  []string // SKUs of which it has none
@@ -24,8 +25,8 @@ type undo struct {
 	uncharged bool
 }
 
-func newUndo(ctx workflow.Context, o order.Order) *undo {
-	return &undo{order: o, workflowID: workflow.GetInfo(ctx).WorkflowExecution.ID}
+func newUndo(ctx workflow.Context, o order.Order, before Before) *undo {
+	return &undo{order: o, workflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, before: before, charged: before.Tried}
 }
 
 func (u *undo) mayBeReserved() { u.reserved = true }
@@ -35,8 +36,15 @@ func (u *undo) notCharged()    { u.charged, u.uncharged = false, true }
 // toldNotCharged: a person has said so, to this workflow or before it asked the provider.
 func (u *undo) toldNotCharged() { u.charged = false }
 
-// reservedAs narrows down what may be reserved to what Redis answered.
-func (u *undo) reservedAs(r order.Reservation) { u.reserved, u.refused = r.Taken, r.SKUs }
+// reservedAs narrows down what may be reserved to what Redis answered. A try from before may still be on its way, and
+// reserve after this one was refused: such an order counts as taken, so that its release blocks the late try.
+func (u *undo) reservedAs(r order.Reservation) order.Reservation {
+	if u.before.Tried && r.Refused() {
+		r.Taken = true
+	}
+	u.reserved, u.refused = r.Taken, r.SKUs
+	return r
+}
 
 // after ends an order whose step gave up: because the workflow was asked to cancel, or because the
 // step failed in a way that no repeat can mend.

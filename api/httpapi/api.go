@@ -118,7 +118,12 @@ func New(d Deps) (*API, error) {
 	}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	a.rows = gather.New(a.readRows, rowReads, workflows.MaxBatch)
-	a.admission = admission.New(admissionConfig(d, a.patience.start), admission.NewMetrics(d.Registerer))
+	a.admission = admission.New(admission.Config{
+		Limits:   d.Limits,
+		Carrier:  lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: a.patience.start},
+		Books:    books{d.Orders},
+		MaxBatch: workflows.MaxBatch, MaxBatchBytes: workflows.MaxBatchBytes, MaxBatchedOrder: workflows.MaxBatchedOrder,
+	}, admission.NewMetrics(d.Registerer))
 	a.mux.Use(a.observe, a.sameOrigin, middleware.GetHead)
 	a.mux.NotFound(a.notFound)
 	a.mux.MethodNotAllowed(a.methodNotAllowed)

@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"go.temporal.io/sdk/client"
 
 	"holdfast/admission"
 	"holdfast/order"
@@ -21,68 +25,100 @@ type lanes struct {
 	patience  time.Duration // for Temporal to take a workflow
 }
 
-// CarryOne implements admission.Carrier.
-func (l lanes) CarryOne(ctx context.Context, o order.Order) error {
-	start, cancel := context.WithTimeout(ctx, l.patience)
-	defer cancel()
-	run, err := l.temporal.ExecuteWorkflow(start, workflows.PlaceOrderOptions(o, l.taskQueue), workflows.PlaceOrderName, o)
+// StartOne implements admission.Carrier.
+func (l lanes) StartOne(ctx context.Context, o order.Order) (admission.Workflow, error) {
+	run, err := l.start(ctx, workflows.PlaceOrderOptions(o, l.taskQueue), workflows.PlaceOrderName, o)
 	if err != nil {
-		return fmt.Errorf("start the workflow: %w", err)
+		return nil, fmt.Errorf("start the workflow: %w", err)
 	}
-	_ = run.Get(ctx, nil) // how it ended does not matter here, since the row decides
-	return nil
+	return single{run}, nil
 }
 
-// CarryBatch implements admission.Carrier.
-func (l lanes) CarryBatch(ctx context.Context, orders []json.RawMessage) (handedOn int, err error) {
-	start, cancel := context.WithTimeout(ctx, l.patience)
-	defer cancel()
+// StartBatch implements admission.Carrier.
+func (l lanes) StartBatch(ctx context.Context, orders []json.RawMessage) (admission.Workflow, error) {
 	options := workflows.PlaceOrdersOptions(rand.Text(), l.taskQueue, len(orders))
-	run, err := l.temporal.ExecuteWorkflow(start, options, workflows.PlaceOrdersName, workflows.Batch(orders))
+	run, err := l.start(ctx, options, workflows.PlaceOrdersName, workflows.Batch(orders))
 	if err != nil {
-		return 0, fmt.Errorf("start the batch: %w", err)
+		return nil, fmt.Errorf("start the batch: %w", err)
 	}
+	return batch{run}, nil
+}
+
+func (l lanes) start(ctx context.Context, options client.StartWorkflowOptions, workflow string, input any) (client.WorkflowRun, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	return l.temporal.ExecuteWorkflow(ctx, options, workflow, input)
+}
+
+// single is the workflow of one order. How it ended does not matter here, since the row decides.
+type single struct{ run client.WorkflowRun }
+
+// Wait implements admission.Workflow.
+func (s single) Wait(ctx context.Context) ([]int, error) {
+	_ = s.run.Get(ctx, nil)
+	return nil, ctx.Err()
+}
+
+type batch struct{ run client.WorkflowRun }
+
+// Wait implements admission.Workflow.
+func (b batch) Wait(ctx context.Context) ([]int, error) {
 	var outcome workflows.BatchOutcome
-	_ = run.Get(ctx, &outcome)
-	return outcome.HandedOn, nil
+	_ = b.run.Get(ctx, &outcome)
+	return outcome.HandedOn, ctx.Err()
 }
 
-// admissionConfig completes the limits.
-func admissionConfig(d Deps, patience time.Duration) admission.Config {
-	return admission.Config{
-		Limits:  d.Limits,
-		Carrier: lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: patience},
-		Unsettled: func(ctx context.Context, limit int) (int, error) {
-			return d.Orders.CountUnsettled(ctx, time.Now().Add(-usualTime), limit)
-		},
-		MaxBatch: workflows.MaxBatch, MaxBatchBytes: workflows.MaxBatchBytes, MaxBatchedOrder: workflows.MaxBatchedOrder,
-	}
+// books is what the admission asks the order database. It implements admission.Books.
+type books struct{ Orders }
+
+// Unsettled implements admission.Books.
+func (b books) Unsettled(ctx context.Context, before time.Time, limit int) (int, error) {
+	return b.CountUnsettled(ctx, before, limit)
 }
 
-// usualTime is within which an order has its end on a system that is well, batches under load included.
-const usualTime = 5 * time.Second
+// OnRecord implements admission.Books.
+func (b books) OnRecord(ctx context.Context, ids []order.ID) ([]order.ID, error) {
+	records, err := b.GetMany(ctx, ids)
+	return slices.Collect(maps.Keys(records)), err
+}
 
-// await waits until the order's workflow has ended, in whichever lane, until the deadline. The error is that none could
-// be started, as far as this caller knows.
+// await waits until the order has its end, in whichever lane, or the deadline has come, and reads its row. The error is one
+// of admission's if nothing was started.
 func (a *API) await(ctx context.Context, t *admission.Ticket, id order.ID, deadline time.Time) (orderdb.Record, error) {
 	wait, cancel := a.untilDrained(ctx, deadline)
 	defer cancel()
-	var started error
 	select {
 	case <-t.Done():
-		started = t.Err()
 	case <-wait.Done():
+		if dropped := t.Leave(); dropped {
+			return orderdb.Record{}, admission.ErrFull
+		}
+		return a.waitForRow(ctx, id, true)
 	}
-	record, err := a.waitForRow(ctx, id, started == nil)
-	if err == nil && record.Status == order.Pending && started == nil && wait.Err() == nil {
-		// Its batch has handed it on, to a workflow of its own.
-		_ = a.Temporal.GetWorkflow(wait, workflows.WorkflowID(id), "").Get(wait, nil)
-		record, err = a.waitForRow(ctx, id, true)
+	if err := t.Err(); admission.TurnedAway(err) {
+		return orderdb.Record{}, err
+	} else if err != nil {
+		record, rowErr := a.row(ctx, id)
+		if rowErr != nil {
+			return record, errors.Join(err, rowErr)
+		}
+		return record, nil
 	}
-	if err != nil {
-		return record, errors.Join(started, err)
+	if t.HandedOn() {
+		a.untilDecided(wait, id)
 	}
-	return record, nil
+	return a.waitForRow(ctx, id, true)
+}
+
+// untilDecided waits until the row is not PENDING any more, or ctx ends. It watches the row and not the workflow: of
+// those who wait for what Temporal has not ended, it bears fewer than there may be shoppers.
+func (a *API) untilDecided(ctx context.Context, id order.ID) {
+	for pause := 50 * time.Millisecond; sleep(ctx, pause); pause = min(2*pause, 500*time.Millisecond) {
+		record, err := a.row(ctx, id)
+		if err == nil && record.Status != order.Pending {
+			return
+		}
+	}
 }
 
 // untilDrained ends at the deadline, or when the API is told to stop waiting.
@@ -92,17 +128,21 @@ func (a *API) untilDrained(ctx context.Context, deadline time.Time) (context.Con
 	return ctx, func() { stop(); cancel() }
 }
 
-// turnAway answers an order that may not come in. One that is on record is answered by its row all the same.
+// turnAway answers an order for which nothing was started. One that is on record is answered by its row all the same.
 func (a *API) turnAway(ctx context.Context, o order.Order, reason error) (*placeAnswer, error) {
-	record, err := a.record(ctx, o.ID)
-	if err == nil {
+	if errors.Is(reason, admission.ErrKeyReused) {
+		return nil, keyReused()
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
+	defer cancel()
+	record, err := a.row(ctx, o.ID)
+	switch {
+	case err == nil:
 		return answerPlaced(o, record)
+	case !errors.Is(err, orderdb.ErrNotFound):
+		return nil, a.outcomeUnknown(ctx, o.ID, errors.Join(reason, err)) // an earlier request may have placed it
 	}
-	detail := "nothing was started: more orders are waiting than can be carried"
-	if errors.Is(reason, admission.ErrCustomerFull) {
-		detail = "nothing was started: more orders of this customer are waiting than may"
-	}
-	p := newProblem(slugFull, "%s", detail)
+	p := newProblem(slugFull, "nothing was started: %s", reason)
 	p.retryAfter = a.admission.RetryAfter()
 	return nil, p
 }

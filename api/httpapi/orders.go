@@ -11,6 +11,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"holdfast/admission"
 	"holdfast/order"
 	"holdfast/orderdb"
 )
@@ -73,7 +74,9 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	}
 	defer ticket.Leave()
 	record, err := a.await(ctx, ticket, o.ID, began.Add(wait))
-	if err != nil {
+	if admission.TurnedAway(err) {
+		return a.turnAway(ctx, o, err)
+	} else if err != nil {
 		return nil, a.outcomeUnknown(ctx, o.ID, err)
 	}
 	answer, err := answerPlaced(o, record)
@@ -180,7 +183,7 @@ func (a *API) refuseUnknown(ctx context.Context, o order.Order, unknown []string
 // answerPlaced is the one place where a row becomes the answer to whoever places the order.
 func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
 	if r.Fingerprint != o.Fingerprint() {
-		return nil, wrongField(slugKeyReused, "Idempotency-Key", "was used for another order, which is left as it is")
+		return nil, keyReused()
 	}
 	location := orderPath(r.ID)
 	switch {
@@ -190,6 +193,10 @@ func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
 		return &placeAnswer{Status: http.StatusAccepted, Location: location, Body: toJSON(&r)}, nil
 	}
 	return nil, closedProblem(&r)
+}
+
+func keyReused() *Problem {
+	return wrongField(slugKeyReused, "Idempotency-Key", "was used for another order, which is left as it is")
 }
 
 func orderPath(id order.ID) string { return "/v1/orders/" + string(id) }
