@@ -44,6 +44,42 @@ func TestARepeatedOpenAnswersTheRow(t *testing.T) {
 	})
 }
 
+// TestWhoTakesAnOrderOverIsOnItsRow, and nobody else who meets the row.
+func TestWhoTakesAnOrderOverIsOnItsRow(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.stocked(t, "mug", 10)
+		o, other := newOrder(t, 1, 3), newOrder(t, 1, 4)
+		carriedBy := func(id string, takesOver bool, o order.Order) string {
+			t.Helper()
+			opening := opening(o)
+			opening.WorkflowID, opening.TakesOver = id, takesOver
+			must(db.Open(t.Context(), []order.Opening{opening}))(t)
+			return must(db.Get(t.Context(), o.ID))(t).WorkflowID
+		}
+		for _, step := range []struct {
+			id        string
+			takesOver bool
+			order     order.Order
+			want      string
+		}{
+			{"batch/1", false, o, "batch/1"},
+			{"batch/2", false, o, "batch/1"},
+			{"order/1", true, other, "batch/1"},
+			{"order/1", true, o, "order/1"},
+			{"order/1", true, o, "order/1"},
+		} {
+			if got := carriedBy(step.id, step.takesOver, step.order); got != step.want {
+				t.Errorf("after %+v the row names %s", step, got)
+			}
+		}
+		must(db.Commit(t.Context(), keys(o)))(t)
+		if got := carriedBy("order/2", true, o); got != "order/1" {
+			t.Errorf("an order that has its end was taken over by %s", got)
+		}
+		db.wantStock(t, "mug", 7, 0)
+	})
+}
+
 func TestAnotherFingerprintTouchesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		db.stocked(t, "mug", 10)

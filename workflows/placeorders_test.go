@@ -169,3 +169,44 @@ func TestABatchIgnoresCancellation(t *testing.T) {
 		t.Errorf("started %v", b.started)
 	}
 }
+
+// TestAnOrderThatWasHandedOnUndoesWhatItsBatchMayHaveDone although it sees no sign of it itself.
+func TestAnOrderThatWasHandedOnUndoesWhatItsBatchMayHaveDone(t *testing.T) {
+	t.Parallel()
+	ends := func(t *testing.T, j *journey, calls ...string) {
+		t.Helper()
+		j.ExecuteWorkflow(workflows.PlaceOrderName, newOrder(t), workflows.Before{Tried: true})
+		if err := j.GetWorkflowError(); err != nil {
+			t.Fatal(err)
+		}
+		j.took(t, calls...)
+	}
+	t.Run("a reservation that is on its way", func(t *testing.T) {
+		t.Parallel()
+		j := straight(t)
+		j.reserve = func(int) (order.Reservation, error) {
+			return order.Reservation{Verdict: order.SoldOut, SKUs: []string{"mug"}}, nil
+		}
+		j.open = func(_ int, o order.Opening) (order.Row, error) {
+			if !o.Reservation.Taken || !o.Reservation.Refused() || !o.TakesOver {
+				t.Errorf("open is told %+v", o)
+			}
+			return order.Row{Status: order.Rejected, Reason: order.ReasonSoldOut, Detail: "mug", Changed: true}, nil
+		}
+		j.release = func(_ int, r order.Releasing) error {
+			if !r.Taken {
+				t.Error("a late reservation is not blocked")
+			}
+			return nil
+		}
+		ends(t, j, "Reserve", "Open", "Reverse", "Release", "Settle")
+	})
+	t.Run("a charge of an order that was settled meanwhile", func(t *testing.T) {
+		t.Parallel()
+		j := straight(t)
+		j.open = func(int, order.Opening) (order.Row, error) {
+			return order.Row{Status: order.Cancelled, Held: true, Settled: true}, nil
+		}
+		ends(t, j, "Reserve", "Open", "Reverse", "Release")
+	})
+}

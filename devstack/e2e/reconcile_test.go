@@ -75,7 +75,7 @@ func (f shopFront) tryReconcile(ctx context.Context, args ...string) (found orde
 // moments.
 func TestOrdersWhoseWorkflowWasTerminatedReachTheirEnd(t *testing.T) {
 	t.Parallel()
-	f := reconciling(t)
+	f := reconciling(t, "HOLDFAST_IN_FLIGHT=200") // each order by its own workflow
 	f.sell(t, "mug", 1000)
 	temporal := f.temporal(t)
 	const orders, terminations = 200, 50

@@ -111,3 +111,40 @@ func TestWhoLeavesLeavesTheOthersTheirAnswer(t *testing.T) {
 		t.Errorf("got %q, %v, %v", v, ok, err)
 	}
 }
+
+// TestWhatNobodyWaitsForAnyMoreIsNotAsked.
+func TestWhatNobodyWaitsForAnyMoreIsNotAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		g := gather.New(s.fetch, 1, 4)
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { _, _, _ = g.Get(t.Context(), 0) }()
+		synctest.Wait()
+		for key := range 10 {
+			go func() { _, _, _ = g.Get(ctx, key) }()
+		}
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		s.goOn <- nil
+		synctest.Wait()
+		if got := s.lengths(); !slices.Equal(got, []int{1}) {
+			t.Errorf("queries of %v keys", got)
+		}
+		s.goOn <- nil
+		if _, ok, err := g.Get(t.Context(), 2); !ok || err != nil {
+			t.Errorf("afterwards: %v, %v", ok, err)
+		}
+	})
+}
+
+func TestAPanicIsAFailureOfItsQuery(t *testing.T) {
+	t.Parallel()
+	g := gather.New(func(context.Context, []int) (map[int]int, error) { panic("a bug") }, 1, 4)
+	for range 2 {
+		if _, _, err := g.Get(t.Context(), 1); err == nil {
+			t.Error("no failure")
+		}
+	}
+}
