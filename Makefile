@@ -3,10 +3,12 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help build demo dev test lint histories strategies fmt clean programs devstack tools
+.PHONY: help build demo dev bench test lint histories strategies fmt clean programs devstack tools
 
 # Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
 TESTFLAGS =
+# Flags for "bin/devstack bench" in "make bench": make bench BENCHFLAGS='--only hot'
+BENCHFLAGS =
 
 # Programs are built without cgo: static, and SQLite's cgo driver stays out. What is compiled this way is compiled once,
 # for programs, linters and devstack's tests alike.
@@ -18,6 +20,7 @@ help:
 	@echo 'make build      bin/api bin/worker bin/starter bin/devstack'
 	@echo 'make demo       the whole stack from nothing, real orders and faults, an audit'
 	@echo 'make dev        the whole stack in the foreground, its state in .holdfast/'
+	@echo 'make bench      measure speed against yardsticks; takes minutes (BENCHFLAGS=... as bin/devstack bench --help has them)'
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
 	@echo 'make histories  record the workflow histories that replay tests read'
@@ -42,6 +45,9 @@ demo: build
 
 dev: build
 	@bin/devstack --data .holdfast
+
+bench: build
+	@bin/devstack bench $(BENCHFLAGS)
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories

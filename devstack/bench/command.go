@@ -1,0 +1,42 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Command is `devstack bench`.
+func Command() *cobra.Command {
+	var o Options
+	var list strings.Builder
+	for _, s := range scenarios {
+		fmt.Fprintf(&list, "  %-10s %s\n", s.name, s.what)
+	}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the speed of orders against yardsticks that run beside them",
+		Long: `bench starts redis-server and mariadbd on free ports with their data in a temporary directory, and on them
+the stack of "devstack". It measures each figure as a ratio to a yardstick, both in turns, and audits the books after each
+scenario. It prints a table and, as the last line, one JSON object; it exits 1 if the books do not balance or an answer was
+not the expected one. Progress goes to stderr.
+
+Scenarios:
+` + list.String(),
+		Example: `  devstack bench
+  devstack bench --only hot --duration 2s --repetitions 3`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return Run(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.Only, "only", nil, "run only these scenarios: NAME[,NAME...]")
+	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "how long each side of a comparison takes its turn")
+	flags.IntVar(&o.Repetitions, "repetitions", 5, "how many turns each side has")
+	flags.IntVar(&o.Shoppers, "shoppers", 1000, "how many orders are under way at once; twice as many with the slow provider")
+	flags.BoolVar(&o.Embedded, "embedded", false, "take the embedded Redis and database even if real ones are installed")
+	return cmd
+}
