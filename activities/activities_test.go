@@ -314,6 +314,7 @@ func TestOpenCorrectsWhatRedisCountsWrong(t *testing.T) {
 		{"a row that was there before", reserved, order.Row{Status: order.Pending, Held: true, Holds: holds}, []string{"align mug from 7"}},
 		{"a row whose units are sold", reserved, order.Row{Status: order.Confirmed, Held: true, Holds: holds}, []string{"align mug from 7"}},
 		{"units that the guard refused", reserved, order.Row{Status: order.Rejected, Changed: true}, []string{"forget mug"}},
+		{"units beyond the customer's limit", reserved, order.Row{Status: order.Rejected, Reason: order.ReasonLimitExceeded, Changed: true}, nil},
 		{"a row that was closed before", reserved, order.Row{Status: order.Rejected}, nil},
 		{"another order's row", reserved, order.Row{KeyReused: true}, nil},
 		{"a refusal by Redis", refused, order.Row{Status: order.Rejected, Changed: true, Settled: true}, nil},
@@ -369,6 +370,8 @@ func TestARefusalAfterALostTryHasToBeReleased(t *testing.T) {
 	}{
 		{"the first try", true, order.Reservation{Verdict: order.SoldOut}, false},
 		{"a later try", false, order.Reservation{Verdict: order.SoldOut}, true},
+		{"the first try for a customer who has enough", true, order.Reservation{Verdict: order.LimitExceeded}, false},
+		{"a later try for a customer who has enough", false, order.Reservation{Verdict: order.LimitExceeded}, true},
 		{"a later try that went on without Redis", false, order.Reservation{Verdict: order.Unreserved}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -241,7 +241,7 @@ func (c *carried) releasing() order.Releasing {
 	if c.foreign {
 		return order.Releasing{Order: c.order, Foreign: true}
 	}
-	r := order.Releasing{Order: c.order, Taken: c.reservation.Taken || c.row.Held, NotTaken: c.reservation.SKUs, Holds: c.row.Holds}
+	r := order.Releasing{Order: c.order, Taken: c.reservation.Taken || c.row.Held, NotTaken: c.reservation.NotTaken(), Holds: c.row.Holds}
 	if c.row.Held {
 		r.NotTaken = nil // Redis may refuse now what the row had held before
 	}

@@ -40,6 +40,7 @@ func (a *Activities) correct(ctx context.Context, openings []order.Opening, rows
 		case row.Status == order.Pending, row.Status.Sold():
 			held = append(held, order.Held{Order: opening.Order, Holds: row.Holds, New: row.Changed})
 			rows[i].Holds = nil // of no use to the workflow, whose history would keep them
+		case row.Reason == order.ReasonLimitExceeded: // Redis knows of no orders from before its count: that is not wrong
 		case row.Changed && opening.Reservation.Taken && !opening.Reservation.Refused():
 			disputed = append(disputed, opening.Order.SKUs()...)
 		}

@@ -1,6 +1,9 @@
 package order
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Outcome is what a step has to say of one order: its definite answer, or the failure for which
 // there is none yet.
@@ -23,6 +26,8 @@ const (
 	Reserved   Verdict = "reserved"
 	SoldOut    Verdict = "sold_out"
 	UnknownSKU Verdict = "unknown_sku"
+	// LimitExceeded: the customer would have more units of a SKU than one customer may.
+	LimitExceeded Verdict = "limit_exceeded"
 	// Released: this order's reservation was released before. Only the row can say what that means.
 	Released Verdict = "released"
 	// KeyReused: the same order id was met with another fingerprint. Which of the two is the order, only
@@ -43,15 +48,22 @@ const (
 // Reservation is Reserve's answer.
 type Reservation struct {
 	Verdict Verdict `json:"verdict"`
-	// SKUs are those that are sold out or unknown; empty for other verdicts.
+	// SKUs are those that are sold out, unknown or beyond their limit; empty for other verdicts.
 	SKUs []string `json:"skus,omitempty"`
+	// AlsoRefused are SKUs that were refused for another reason than the verdict's.
+	AlsoRefused []string `json:"also_refused,omitempty"`
 	// Taken tells that units of a line are, or may be, reserved in Redis, whatever the verdict for the whole order.
 	Taken bool `json:"taken,omitempty"`
 }
 
 // Refused tells whether the order cannot be served, as far as Redis knows. It is not the order's
 // answer: Open decides that.
-func (r Reservation) Refused() bool { return r.Verdict == SoldOut || r.Verdict == UnknownSKU }
+func (r Reservation) Refused() bool {
+	return r.Verdict == SoldOut || r.Verdict == UnknownSKU || r.Verdict == LimitExceeded
+}
+
+// NotTaken lists the SKUs of which Redis took nothing for the order.
+func (r Reservation) NotTaken() []string { return append(slices.Clip(r.SKUs), r.AlsoRefused...) }
 
 // Payment is Charge's answer.
 type Payment struct {

@@ -36,6 +36,7 @@ type Reason string
 const (
 	ReasonSoldOut         Reason = "sold_out"
 	ReasonUnknownSKU      Reason = "unknown_sku"
+	ReasonLimitExceeded   Reason = "limit_exceeded"
 	ReasonPaymentDeclined Reason = "payment_declined"
 	// ReasonPaymentExpired: the provider had not decided by the deadline. What it decides later is reversed.
 	ReasonPaymentExpired Reason = "payment_expired"

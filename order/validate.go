@@ -16,6 +16,9 @@ const (
 	// MaxUnits is the most units a SKU can have. It stays below 1e14, from where Redis's Lua prints
 	// numbers in exponent form.
 	MaxUnits int64 = 1_000_000_000_000
+	// MaxLimitPerCustomer is the highest limit of one customer's units. Redis remembers each order that counts
+	// towards it.
+	MaxLimitPerCustomer int64 = 1000
 )
 
 var (

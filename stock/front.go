@@ -104,7 +104,7 @@ func (f *Front) Reserve(ctx context.Context, orders []order.Order) []order.Outco
 	for i, o := range orders {
 		fingerprint := string(o.Fingerprint())
 		for _, line := range o.Lines {
-			claims = append(claims, claim{order: i, sku: line.SKU, call: f.reserveCall(o.ID, line, fingerprint)})
+			claims = append(claims, claim{order: i, sku: line.SKU, call: f.reserveCall(o, line, fingerprint)})
 		}
 	}
 	if err := f.claimAll(ctx, claims); err != nil {
@@ -162,6 +162,7 @@ const (
 	answerReserved   = "reserved"
 	answerNotLoaded  = "not_loaded"
 	answerSoldOut    = "sold_out"
+	answerLimit      = "limit_exceeded"
 	answerReleased   = "released"
 	answerKeyReused  = "key_reused"
 	answerUnknownSKU = "unknown_sku"
@@ -213,7 +214,7 @@ func notLoaded(claims []*claim) []*claim {
 // so until the order's row is closed: only then may anything be released.
 func reservation(lines []claim) order.Outcome[order.Reservation] {
 	r := order.Reservation{Verdict: order.Reserved}
-	var soldOut, unknown []string
+	var soldOut, unknown, beyond []string
 	reused := false
 	for _, line := range lines {
 		if line.err != nil {
@@ -224,6 +225,8 @@ func reservation(lines []claim) order.Outcome[order.Reservation] {
 			r.Taken = true
 		case answerSoldOut:
 			soldOut = append(soldOut, line.sku)
+		case answerLimit:
+			beyond = append(beyond, line.sku)
 		case answerUnknownSKU:
 			unknown = append(unknown, line.sku)
 		case answerReleased:
@@ -238,9 +241,11 @@ func reservation(lines []claim) order.Outcome[order.Reservation] {
 	case reused:
 		r.Verdict = order.KeyReused
 	case len(unknown) > 0:
-		r.Verdict, r.SKUs = order.UnknownSKU, unknown
+		r.Verdict, r.SKUs, r.AlsoRefused = order.UnknownSKU, unknown, append(soldOut, beyond...)
 	case len(soldOut) > 0:
-		r.Verdict, r.SKUs = order.SoldOut, soldOut
+		r.Verdict, r.SKUs, r.AlsoRefused = order.SoldOut, soldOut, beyond
+	case len(beyond) > 0:
+		r.Verdict, r.SKUs = order.LimitExceeded, beyond
 	}
 	return order.Decided(r)
 }
@@ -315,39 +320,6 @@ func (f *Front) Forget(ctx context.Context, skus []string) error {
 		f.metrics.forgotten.Add(float64(len(skus)))
 	}
 	return f.instead(ctx, err)
-}
-
-// Counts gives the units that Redis would still reserve, for those SKUs that are loaded. A count that is
-// below zero reserves nothing either: units were sold of which it learned too late.
-func (f *Front) Counts(ctx context.Context, skus []string) (map[string]int64, error) {
-	if len(skus) == 0 {
-		return map[string]int64{}, nil
-	}
-	epoch, err := f.admit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	replies := make([]*redis.SliceCmd, len(skus))
-	err = f.pipe(ctx, skus[0], func(pipe redis.Pipeliner) {
-		for i, sku := range skus {
-			replies[i] = pipe.HMGet(ctx, stockKey(sku), "epoch", "units")
-		}
-	})
-	if err != nil && unserved(err) {
-		return nil, err
-	}
-	counts := make(map[string]int64, len(skus))
-	for i, reply := range replies {
-		var count struct {
-			Epoch int64 `redis:"epoch"`
-			Units int64 `redis:"units"`
-		}
-		// Somebody else's key in the place of a count is no count.
-		if err := reply.Scan(&count); err == nil && count.Epoch == epoch {
-			counts[skus[i]] = count.Units
-		}
-	}
-	return counts, nil
 }
 
 // Ping tells whether Redis answers, and if it was away, notices that it is back.

@@ -91,6 +91,7 @@ type shelves struct {
 	mu       sync.Mutex
 	units    map[string]int64
 	versions map[string]int64
+	limits   map[string]int64 // of one customer; none where there is none
 	epoch    int64
 	loads    map[string]int // how often each SKU was asked for
 	fail     error          // answer this
@@ -100,7 +101,7 @@ type shelves struct {
 func newShelves() *shelves {
 	return &shelves{
 		units: map[string]int64{"mug": 10, "plate": 5}, versions: map[string]int64{"mug": 1, "plate": 1},
-		epoch: 1, loads: map[string]int{},
+		limits: map[string]int64{}, epoch: 1, loads: map[string]int{},
 	}
 }
 
@@ -110,7 +111,7 @@ func (s *shelves) Available(ctx context.Context, skus []string) (map[string]orde
 	for _, sku := range skus {
 		s.loads[sku]++
 		if units, exists := s.units[sku]; exists {
-			found[sku] = order.Available{Units: units, Version: s.versions[sku]}
+			found[sku] = order.Available{Units: units, Version: s.versions[sku], Limit: s.limits[sku]}
 		}
 	}
 	fail, pause := s.fail, s.pause
@@ -196,13 +197,18 @@ func (s *shelves) wantLoads(t *testing.T, sku string, want int) {
 	}
 }
 
-// newOrder makes an order of units of "mug" unless lines are given.
+// newOrder makes alice's order of units of "mug" unless lines are given.
 func newOrder(tb testing.TB, key any, units int64, lines ...order.Line) order.Order {
+	tb.Helper()
+	return orderOf(tb, "alice", key, units, lines...)
+}
+
+func orderOf(tb testing.TB, customer string, key any, units int64, lines ...order.Line) order.Order {
 	tb.Helper()
 	if lines == nil {
 		lines = []order.Line{{SKU: "mug", Quantity: units, UnitPrice: 1}}
 	}
-	o, err := order.New("alice", fmt.Sprint(key), "EUR", "tok_ok", lines)
+	o, err := order.New(customer, fmt.Sprint(key), "EUR", "tok_ok", lines)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -50,11 +50,11 @@ type call struct {
 	args   []any
 }
 
-func (f *Front) reserveCall(id order.ID, line order.Line, fingerprint string) call {
+func (f *Front) reserveCall(o order.Order, line order.Line, fingerprint string) call {
 	return call{
 		reserveScript,
-		[]string{stockKey(line.SKU), reservationKey(line.SKU, id)},
-		[]any{line.Quantity, fingerprint, f.cfg.ReservationTTL.Milliseconds(), f.cfg.IdleTTL.Milliseconds()},
+		[]string{stockKey(line.SKU), reservationKey(line.SKU, o.ID)},
+		[]any{line.Quantity, fingerprint, f.cfg.ReservationTTL.Milliseconds(), f.cfg.IdleTTL.Milliseconds(), o.CustomerID},
 	}
 }
 
@@ -73,7 +73,7 @@ func (f *Front) releaseCall(r order.Releasing, line order.Line, fingerprint stri
 	return call{
 		releaseScript,
 		[]string{stockKey(line.SKU), reservationKey(line.SKU, r.Order.ID), loaderKey(line.SKU)},
-		[]any{fingerprint, line.Quantity, f.cfg.ReservationTTL.Milliseconds(), flag(taken), flag(r.Foreign), from, until},
+		[]any{fingerprint, line.Quantity, f.cfg.ReservationTTL.Milliseconds(), flag(taken), flag(r.Foreign), from, until, r.Order.CustomerID},
 	}
 }
 
@@ -97,7 +97,7 @@ func (f *Front) loadCall(sku, token, generation string, row order.Available, rea
 	return call{
 		loadScript,
 		[]string{stockKey(sku), loaderKey(sku)},
-		[]any{token, generation, row.Version, row.Units, f.cfg.IdleTTL.Milliseconds(), readIn},
+		[]any{token, generation, row.Version, row.Units, f.cfg.IdleTTL.Milliseconds(), readIn, row.Limit},
 	}
 }
 

@@ -23,6 +23,7 @@ type walker struct {
 type walked struct {
 	order.Order
 	stage   stage
+	asked   bool // Redis may have reserved it
 	held    order.Held      // zero until its row held units
 	release order.Releasing // once it is closed
 }
@@ -47,7 +48,7 @@ func TestNoUnitIsLostHoweverRedisIsDisturbed(t *testing.T) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		w := &walker{shop: s, rng: rand.New(rand.NewPCG(seed, 0))}
-		s.change(func(s *shelves) { s.units["mug"], s.units["plate"] = 60, 60 })
+		s.change(func(s *shelves) { s.units["mug"], s.units["plate"], s.limits["mug"] = 60, 60, 5 })
 		for i := range steps {
 			w.step(t, i)
 			w.check(t)
@@ -64,6 +65,8 @@ func TestNoUnitIsLostHoweverRedisIsDisturbed(t *testing.T) {
 	})
 }
 
+var customers = []string{"alice", "bob", "carol", "dave", "eve", "frank", "grace", "heidi", "ivan", "judy"}
+
 func (w *walker) step(t *testing.T, i int) {
 	t.Helper()
 	sku := []string{"mug", "plate"}[w.rng.IntN(2)]
@@ -73,7 +76,7 @@ func (w *walker) step(t *testing.T, i int) {
 		if w.rng.IntN(3) == 0 {
 			lines = []order.Line{{SKU: "mug", Quantity: 1 + w.rng.Int64N(4)}, {SKU: "plate", Quantity: 1 + w.rng.Int64N(4)}}
 		}
-		w.orders = append(w.orders, &walked{Order: newOrder(t, fmt.Sprint("walk-", i), 0, lines...)})
+		w.orders = append(w.orders, &walked{Order: orderOf(t, customers[w.rng.IntN(len(customers))], fmt.Sprint("walk-", i), 0, lines...)})
 	case n < 85:
 		w.advance(t, w.orders[w.rng.IntN(len(w.orders))])
 	case n < 90: // a repeated request
@@ -131,9 +134,14 @@ func (w *walker) advance(t *testing.T, o *walked) {
 
 func (w *walker) reserve(t *testing.T, o *walked) {
 	t.Helper()
+	before := w.claimed(o)
+	o.asked = true
 	got := w.Reserve(t.Context(), []order.Order{o.Order})[0]
 	if got.Failure != nil {
 		t.Fatal(got.Failure)
+	}
+	if got.Answer.Verdict == order.LimitExceeded {
+		w.checkRefused(t, o, before)
 	}
 	switch r := got.Answer; {
 	case o.stage == fresh && w.rng.IntN(4) == 0: // the answer was lost
@@ -151,9 +159,44 @@ func (w *walker) reserve(t *testing.T, o *walked) {
 	}
 }
 
+// claimed adds up what other orders of the customer hold, have bought or may have reserved of the SKU with a limit.
+func (w *walker) claimed(asking *walked) (units int64) {
+	for _, o := range w.orders {
+		if o != asking && o.CustomerID == asking.CustomerID && o.asked && o.stage != done {
+			units += mugs(o)
+		}
+	}
+	return units
+}
+
+func mugs(o *walked) int64 {
+	if o.Lines[0].SKU != "mug" {
+		return 0
+	}
+	return o.Lines[0].Quantity
+}
+
+// checkRefused: Redis's no for the limit must be certain.
+func (w *walker) checkRefused(t *testing.T, o *walked, claimed int64) {
+	t.Helper()
+	if limit := w.limits["mug"]; claimed+mugs(o) <= limit {
+		t.Errorf("%s wanted %d units and has, or may have, %d of %d, but was refused", o.CustomerID, mugs(o), claimed, limit)
+	}
+}
+
 // open is the guard of the order database.
 func (w *walker) open(t *testing.T, o *walked) {
 	t.Helper()
+	var has int64
+	for _, other := range w.orders {
+		if other.CustomerID == o.CustomerID && (other.stage == pending || other.stage == sold) {
+			has += mugs(other)
+		}
+	}
+	if has+mugs(o) > w.limits["mug"] {
+		o.stage, o.release = closed, order.Releasing{Order: o.Order, Taken: true}
+		return // the count was right, so it stays
+	}
 	for _, l := range o.Lines {
 		if w.units[l.SKU] < l.Quantity {
 			o.stage, o.release = closed, order.Releasing{Order: o.Order, Taken: true}

@@ -42,7 +42,7 @@ func (u *undo) reservedAs(r order.Reservation) order.Reservation {
 	if u.before.Tried && r.Refused() {
 		r.Taken = true
 	}
-	u.reserved, u.refused = r.Taken, r.SKUs
+	u.reserved, u.refused = r.Taken, r.NotTaken()
 	return r
 }
 

@@ -4,7 +4,7 @@
 --       5 "1" if units were, or may have been, taken
 --       6 "1" if the id belongs to another order, whose reservations must not be blocked
 --       7 first version of the stock row that held the units, "" if none did
---       8 first version that had them back, "" if it is not known
+--       8 first version that had them back, "" if it is not known   9 customer
 -- What a count does without is what was reserved from it, and what its row held when it was read. Where that
 -- cannot be told any more, the count is deleted.
 local count, outdated = read_count(KEYS[1])
@@ -29,6 +29,11 @@ if count then
     if ARGV[8] == '' then known = false
     elseif count.version < tonumber(ARGV[8]) then owed = owed + tonumber(ARGV[3]) end
   elseif not reservation and taken and not foreign then known = false end
+end
+if count and count.limit and known then
+  local _, others = read_others(KEYS[1], ARGV[9], KEYS[2])
+  if others == '' then redis.call('HDEL', KEYS[1], ':' .. ARGV[9])
+  else redis.call('HSET', KEYS[1], ':' .. ARGV[9], others) end
 end
 if not known then
   redis.call('DEL', KEYS[1], KEYS[3])
