@@ -62,7 +62,7 @@ func newWorldOn(t *testing.T, engine string) *world {
 		w.unchecked = [2]string{"SET check_constraint_checks = 0", "SET check_constraint_checks = 1"}
 	}
 	for _, sku := range []string{"mug", "pen"} {
-		if _, _, err := db.SetStock(t.Context(), sku, 100, 0); err != nil {
+		if _, _, err := db.SetStock(t.Context(), sku, orderdb.Setting{OnHand: 100}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -47,7 +47,7 @@ func TestWindows(t *testing.T) {
 	if _, _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := db.SetStock(t.Context(), "mug", 100, 0); err != nil {
+	if _, _, err := db.SetStock(t.Context(), "mug", orderdb.Setting{OnHand: 100}, 0); err != nil {
 		t.Fatal(err)
 	}
 	var book memoryLedger

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"holdfast/order"
+	"holdfast/orderdb"
 )
 
 // BenchmarkOpenAndCommit carries orders of one hot SKU through the straight path. One batch of one at a
@@ -19,7 +20,7 @@ func BenchmarkOpenAndCommit(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/batch=%d/lanes=%d", name, size, lanes), func(b *testing.B) {
 					db := empty(b)
 					migrate(b, db)
-					if _, _, err := db.SetStock(b.Context(), "mug", order.MaxUnits, 0); err != nil {
+					if _, _, err := db.SetStock(b.Context(), "mug", orderdb.Setting{OnHand: order.MaxUnits}, 0); err != nil {
 						b.Fatal(err)
 					}
 					var next atomic.Int64

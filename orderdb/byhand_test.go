@@ -112,7 +112,7 @@ func TestADeletedSKUIsCreatedAgain(t *testing.T) {
 		must(db.Commit(t.Context(), keys(sold)))(t)
 		for range 2 {
 			db.exec(t, "DELETE FROM stock")
-			if _, _, err := db.SetStock(t.Context(), "mug", 2, 0); !errors.Is(err, orderdb.ErrBelowReserved) {
+			if _, _, err := db.SetStock(t.Context(), "mug", orderdb.Setting{OnHand: 2}, 0); !errors.Is(err, orderdb.ErrBelowReserved) {
 				t.Errorf("created with fewer units than are held: %v", err)
 			}
 			db.stocked(t, "mug", 20)

@@ -184,8 +184,11 @@ func TestACancelledContextIsUnknownAndLeavesNothingHalfDone(t *testing.T) {
 				return err
 			},
 			"receive": func() error { _, _, err := db.Receive(cancelledCtx, "mug", 1, "ref", ""); return err },
-			"set":     func() error { _, _, err := db.SetStock(cancelledCtx, "plate", 1, 0); return err },
-			"read":    func() error { _, err := db.GetStocks(cancelledCtx, []string{"mug"}); return err },
+			"set": func() error {
+				_, _, err := db.SetStock(cancelledCtx, "plate", orderdb.Setting{OnHand: 1}, 0)
+				return err
+			},
+			"read": func() error { _, err := db.GetStocks(cancelledCtx, []string{"mug"}); return err },
 		} {
 			wantClass(t, call(), order.Unknown)
 			if call() == nil {

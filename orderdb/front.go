@@ -18,7 +18,7 @@ func (db *DB) Available(ctx context.Context, skus []string) (map[string]order.Av
 	}
 	available := make(map[string]order.Available, len(stocks))
 	for _, s := range stocks {
-		available[s.SKU] = order.Available{Units: s.Available(), Version: s.Version}
+		available[s.SKU] = order.Available{Units: s.Available(), Version: s.Version, Limit: s.LimitPerCustomer}
 	}
 	return available, nil
 }

@@ -152,7 +152,7 @@ func wantConserved(t *testing.T, db *database) {
 
 func (db *database) stocked(t *testing.T, sku string, units int64) {
 	t.Helper()
-	if _, _, err := db.SetStock(t.Context(), sku, units, 0); err != nil {
+	if _, _, err := db.SetStock(t.Context(), sku, orderdb.Setting{OnHand: units}, 0); err != nil {
 		t.Fatal(err)
 	}
 }

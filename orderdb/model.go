@@ -49,11 +49,13 @@ func (lineRow) TableName() string { return "order_lines" }
 
 // stockRow is a row of stock.
 type stockRow struct {
-	SKU       string `gorm:"primaryKey;column:sku"`
-	OnHand    int64
-	Reserved  int64
-	Version   int64 // counts the row's changes
-	CreatedAt time.Time
+	SKU      string `gorm:"primaryKey;column:sku"`
+	OnHand   int64
+	Reserved int64
+	Version  int64 // counts the row's changes
+	// LimitPerCustomer is how many units one customer may have; nil for any number.
+	LimitPerCustomer *int64
+	CreatedAt        time.Time
 }
 
 // TableName implements gorm's schema.Tabler.

@@ -52,7 +52,7 @@ func TestNamesCompareByteByByte(t *testing.T) {
 				t.Errorf("reference %q: repeated %t, %v", reference, repeated, err)
 			}
 		}
-		if _, created, err := db.SetStock(t.Context(), "mug ", 1, 0); err != nil || !created {
+		if _, created, err := db.SetStock(t.Context(), "mug ", orderdb.Setting{OnHand: 1}, 0); err != nil || !created {
 			t.Errorf(`"mug ": created %t, %v`, created, err)
 		}
 	})

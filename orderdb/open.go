@@ -88,6 +88,10 @@ func (db *DB) insertOrders(tx *gorm.DB, openings []*order.Opening) (map[order.ID
 	if err != nil {
 		return nil, err
 	}
+	counted, err := countUnits(tx, shelf, openings)
+	if err != nil {
+		return nil, err
+	}
 	at := now()
 	rows := make([]orderRow, 0, len(openings))
 	var lines []lineRow
@@ -95,7 +99,7 @@ func (db *DB) insertOrders(tx *gorm.DB, openings []*order.Opening) (map[order.ID
 		if inserted[o.Order.ID] != nil {
 			continue // the same order twice in one batch: the first decides
 		}
-		rows = append(rows, newRow(o, shelf, at))
+		rows = append(rows, newRow(o, shelf, counted, at))
 		row := &rows[len(rows)-1]
 		inserted[o.Order.ID] = row
 		orderLines := lineRows(o.Order)
@@ -137,25 +141,32 @@ func (db *DB) insertLines(tx *gorm.DB, lines []lineRow) error {
 // than a batch of orders has, since SQLite's driver takes time that grows with their square.
 const insertBatch = 200
 
-// newRow decides a new order by the shelf, and takes its units from there.
-func newRow(o *order.Opening, shelf shelf, at time.Time) orderRow {
+// newRow decides a new order by the shelf and by what its customer has, and takes its units from there.
+func newRow(o *order.Opening, shelf shelf, counted customerUnits, at time.Time) orderRow {
 	row := orderRow{
 		ID: o.Order.ID, Fingerprint: o.Order.Fingerprint(), CustomerID: o.Order.CustomerID,
 		Currency: o.Order.Currency, PaymentMethod: o.Order.PaymentMethod, Total: o.Order.Total().Minor,
 		Status: order.Rejected, WorkflowID: o.WorkflowID, CreatedAt: at, UpdatedAt: at,
 	}
-	switch missing, short := shelf.lacks(o.Order.Lines); {
+	missing, short := shelf.lacks(o.Order.Lines)
+	beyond := counted.beyond(shelf, o.Order)
+	switch {
 	case o.Reservation.Verdict == order.UnknownSKU:
 		row.Reason, row.Detail = order.ReasonUnknownSKU, skuList(o.Reservation.SKUs)
 	case o.Reservation.Verdict == order.SoldOut:
 		row.Reason, row.Detail = order.ReasonSoldOut, skuList(o.Reservation.SKUs)
+	case o.Reservation.Verdict == order.LimitExceeded:
+		row.Reason, row.Detail = order.ReasonLimitExceeded, skuList(o.Reservation.SKUs)
 	case len(missing) > 0:
 		row.Reason, row.Detail = order.ReasonUnknownSKU, skuList(missing)
 	case len(short) > 0:
 		row.Reason, row.Detail = order.ReasonSoldOut, skuList(short)
+	case len(beyond) > 0:
+		row.Reason, row.Detail = order.ReasonLimitExceeded, skuList(beyond)
 	default:
 		row.Status, row.Held = order.Pending, true
 		shelf.reserve(o.Order.Lines)
+		counted.add(o.Order)
 	}
 	// An order that Redis refused without reserving anything, or never saw, leaves nothing to undo.
 	if row.Status.Closed() && (o.Reservation.Refused() || o.Reservation.Verdict == order.Unreserved) && !o.Reservation.Taken {

@@ -23,7 +23,7 @@ func lockStock(tx *gorm.DB, skus []string) (shelf, error) {
 	if len(skus) == 0 {
 		return shelf{}, nil
 	}
-	skus = slices.Compact(slices.Sorted(slices.Values(skus)))
+	skus = distinct(skus)
 	var rows []stockRow
 	err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where("sku IN ?", skus).Order("sku").Find(&rows).Error
@@ -33,6 +33,9 @@ func lockStock(tx *gorm.DB, skus []string) (shelf, error) {
 	}
 	return s, err
 }
+
+// distinct sorts the names and drops repeats.
+func distinct(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 
 // version is the one that the slot's row will have once its changes are written.
 func (s *slot) version() int64 { return s.Version + 1 }

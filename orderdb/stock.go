@@ -23,6 +23,8 @@ var (
 	ErrBelowReserved = errors.New("open orders hold more units than would be left")
 	// ErrTooMany: the SKU would have more than order.MaxUnits.
 	ErrTooMany = errors.New("a SKU cannot have that many units")
+	// ErrLimit: the limit is not 1 to order.MaxLimitPerCustomer.
+	ErrLimit = errors.New("a customer's limit cannot be that")
 	// ErrReferenceReused: the reference was used for another quantity.
 	ErrReferenceReused = errors.New("the reference stands for another quantity")
 )
@@ -33,6 +35,8 @@ type Stock struct {
 	OnHand   int64 // units that exist unsold
 	Reserved int64 // units held by PENDING orders
 	Version  int64 // counts the changes
+	// LimitPerCustomer is how many units one customer may have; 0 for any number.
+	LimitPerCustomer int64
 }
 
 // Available is what can still be sold.
@@ -45,7 +49,11 @@ const (
 )
 
 func (r stockRow) stock() Stock {
-	return Stock{SKU: r.SKU, OnHand: r.OnHand, Reserved: r.Reserved, Version: r.Version}
+	s := Stock{SKU: r.SKU, OnHand: r.OnHand, Reserved: r.Reserved, Version: r.Version}
+	if r.LimitPerCustomer != nil {
+		s.LimitPerCustomer = *r.LimitPerCustomer
+	}
+	return s
 }
 
 // GetStocks reads the SKUs that exist, in SKU order.
@@ -70,17 +78,42 @@ func readStock(q *gorm.DB) ([]Stock, error) {
 	return stocks, nil
 }
 
-// SetStock sets the units on hand, and creates the SKU if it is unknown. One that exists is changed
+// Setting is what a SKU is set to.
+type Setting struct {
+	OnHand int64 // units, 0 to order.MaxUnits
+	// LimitPerCustomer is how many units one customer may have, 1 to order.MaxLimitPerCustomer; 0 for any number.
+	LimitPerCustomer int64
+}
+
+func (to Setting) check() error {
+	switch {
+	case to.OnHand < 0:
+		return ErrBelowReserved
+	case to.OnHand > order.MaxUnits:
+		return ErrTooMany
+	case to.LimitPerCustomer < 0 || to.LimitPerCustomer > order.MaxLimitPerCustomer:
+		return ErrLimit
+	}
+	return nil
+}
+
+// limit is the setting's, as the column has it.
+func (to Setting) limit() *int64 {
+	if to.LimitPerCustomer == 0 {
+		return nil
+	}
+	return &to.LimitPerCustomer
+}
+
+// SetStock sets the units on hand and the limit, and creates the SKU if it is unknown. One that exists is changed
 // only if version is its version (ErrVersionRequired if version is 0, otherwise ErrStale) and open
 // orders leave room for it (ErrBelowReserved). A version for an unknown SKU is ErrStale. No SKU can have
-// fewer than no units (ErrBelowReserved) or more than order.MaxUnits (ErrTooMany). The difference is
-// recorded as a movement.
-func (db *DB) SetStock(ctx context.Context, sku string, onHand, version int64) (s Stock, created bool, err error) {
-	switch {
-	case onHand < 0:
-		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, ErrBelowReserved)
-	case onHand > order.MaxUnits:
-		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, ErrTooMany)
+// fewer than no units (ErrBelowReserved), more than order.MaxUnits (ErrTooMany) or another limit than a
+// Setting may have (ErrLimit). The difference in units is recorded as a movement. A new limit takes nothing from
+// customers who have more.
+func (db *DB) SetStock(ctx context.Context, sku string, to Setting, version int64) (s Stock, created bool, err error) {
+	if err := to.check(); err != nil {
+		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, err)
 	}
 	err = db.transact(ctx, func(tx *gorm.DB) error {
 		shelf, err := lockStock(tx, []string{sku})
@@ -93,23 +126,17 @@ func (db *DB) SetStock(ctx context.Context, sku string, onHand, version int64) (
 		case created && version != 0:
 			return ErrStale
 		case created:
-			s, err = create(tx, sku, onHand)
+			s, err = create(tx, sku, to)
 			return err
 		case version == 0:
 			return ErrVersionRequired
 		case version != slot.Version:
 			return ErrStale
-		case onHand < slot.Reserved:
+		case to.OnHand < slot.Reserved:
 			return ErrBelowReserved
-		case onHand == slot.OnHand:
-			s = slot.stock()
-			return nil
 		}
-		s, err = shelf.receive(tx, sku, onHand-slot.OnHand)
-		if err != nil {
-			return err
-		}
-		return move(tx, sku, movementAdjustment, "set "+rand.Text(), onHand-slot.OnHand, "set")
+		s, err = shelf.set(tx, sku, to)
+		return err
 	})
 	if err != nil {
 		return Stock{}, false, fmt.Errorf("set stock of %s: %w", sku, err)
@@ -117,9 +144,30 @@ func (db *DB) SetStock(ctx context.Context, sku string, onHand, version int64) (
 	return s, created, nil
 }
 
+// set changes a row as far as it differs, and answers it as it reads then.
+func (s shelf) set(tx *gorm.DB, sku string, to Setting) (Stock, error) {
+	slot := s[sku]
+	if slot.stock().LimitPerCustomer != to.LimitPerCustomer {
+		err := tx.Exec("UPDATE stock SET limit_per_customer = ?, version = version + 1 WHERE sku = ?", to.limit(), sku).Error
+		if err != nil {
+			return Stock{}, err
+		}
+		slot.LimitPerCustomer, slot.Version = to.limit(), slot.version()
+	}
+	if to.OnHand == slot.OnHand {
+		return slot.stock(), nil
+	}
+	received := to.OnHand - slot.OnHand
+	after, err := s.receive(tx, sku, received)
+	if err != nil {
+		return Stock{}, err
+	}
+	return after, move(tx, sku, movementAdjustment, "set "+rand.Text(), received, "set")
+}
+
 // create inserts a SKU's row. What is on record of a SKU whose row was deleted by hand stays right: the
 // new row holds the units of its PENDING orders, and the movement makes up for what was moved and sold.
-func create(tx *gorm.DB, sku string, onHand int64) (Stock, error) {
+func create(tx *gorm.DB, sku string, to Setting) (Stock, error) {
 	moved, sold, held, err := sums(tx, []string{sku})
 	if err != nil {
 		return Stock{}, err
@@ -129,14 +177,17 @@ func create(tx *gorm.DB, sku string, onHand int64) (Stock, error) {
 	if err != nil {
 		return Stock{}, err
 	}
-	row := stockRow{SKU: sku, OnHand: onHand, Reserved: held[sku], Version: before + 1, CreatedAt: now()}
-	if row.Reserved > onHand {
+	row := stockRow{
+		SKU: sku, OnHand: to.OnHand, Reserved: held[sku], Version: before + 1,
+		LimitPerCustomer: to.limit(), CreatedAt: now(),
+	}
+	if row.Reserved > to.OnHand {
 		return Stock{}, ErrBelowReserved
 	}
 	if err := tx.Create(&row).Error; err != nil {
 		return Stock{}, err
 	}
-	return row.stock(), move(tx, sku, movementAdjustment, "created "+rand.Text(), onHand+sold[sku]-moved[sku], "created")
+	return row.stock(), move(tx, sku, movementAdjustment, "created "+rand.Text(), to.OnHand+sold[sku]-moved[sku], "created")
 }
 
 // Receive adds a receipt's units, or takes them away if quantity is negative. A reference counts once:

@@ -16,14 +16,14 @@ func TestStockIsCreatedAndThenChangedOnlyByWhoKnowsItsVersion(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		set := func(onHand, version int64, want error) orderdb.Stock {
 			t.Helper()
-			s, _, err := db.SetStock(t.Context(), "mug", onHand, version)
+			s, _, err := db.SetStock(t.Context(), "mug", orderdb.Setting{OnHand: onHand}, version)
 			if !errors.Is(err, want) || want == nil && err != nil {
 				t.Errorf("set to %d at version %d: %v, want %v", onHand, version, err, want)
 			}
 			return s
 		}
 		set(10, 1, orderdb.ErrStale) // no such SKU
-		s, created, err := db.SetStock(t.Context(), "mug", 10, 0)
+		s, created, err := db.SetStock(t.Context(), "mug", orderdb.Setting{OnHand: 10}, 0)
 		if err != nil || !created || s != (orderdb.Stock{SKU: "mug", OnHand: 10, Version: 1}) {
 			t.Errorf("created %t as %+v, %v", created, s, err)
 		}
@@ -61,12 +61,12 @@ func TestStockStaysWithinItsBounds(t *testing.T) {
 			{0, nil},
 		} {
 			sku := fmt.Sprint("new", c.onHand)
-			if _, _, err := db.SetStock(t.Context(), strings.ReplaceAll(sku, "-", "m"), c.onHand, 0); !errors.Is(err, c.want) {
+			if _, _, err := db.SetStock(t.Context(), strings.ReplaceAll(sku, "-", "m"), orderdb.Setting{OnHand: c.onHand}, 0); !errors.Is(err, c.want) {
 				t.Errorf("create with %d units: %v, want %v", c.onHand, err, c.want)
 			}
 			sku = "old" + sku
 			db.stocked(t, sku, 5)
-			if _, _, err := db.SetStock(t.Context(), sku, c.onHand, 1); !errors.Is(err, c.want) {
+			if _, _, err := db.SetStock(t.Context(), sku, orderdb.Setting{OnHand: c.onHand}, 1); !errors.Is(err, c.want) {
 				t.Errorf("change to %d units: %v, want %v", c.onHand, err, c.want)
 			}
 		}
@@ -79,7 +79,7 @@ func TestOneOfManyCreatesASKU(t *testing.T) {
 		var created [callers]bool
 		atOnce(callers, func(i int) {
 			var err error
-			if _, created[i], err = db.SetStock(t.Context(), "mug", 10, 0); err != nil && !errors.Is(err, orderdb.ErrVersionRequired) {
+			if _, created[i], err = db.SetStock(t.Context(), "mug", orderdb.Setting{OnHand: 10}, 0); err != nil && !errors.Is(err, orderdb.ErrVersionRequired) {
 				t.Error(err)
 			}
 		})

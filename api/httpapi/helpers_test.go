@@ -78,7 +78,7 @@ func newShop(t *testing.T, change ...func(*Deps)) *shop {
 	}
 	t.Cleanup(s.api.Close)
 	for _, sku := range []string{"mug", "pen"} {
-		if _, _, err := db.SetStock(t.Context(), sku, 100, 0); err != nil {
+		if _, _, err := db.SetStock(t.Context(), sku, orderdb.Setting{OnHand: 100}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -209,6 +209,9 @@ func closedProblem(r *orderdb.Record) *Problem {
 	case r.Status == order.Rejected && r.Reason == order.ReasonSoldOut:
 		p = newProblem(slugSoldOut, "there are not enough units of %s", r.Detail)
 		p.SKUs = skusOf(r.Detail)
+	case r.Status == order.Rejected && r.Reason == order.ReasonLimitExceeded:
+		p = newProblem(slugLimitExceeded, "the customer would have more units than one may of %s", r.Detail)
+		p.SKUs = skusOf(r.Detail)
 	case r.Status == order.Rejected && r.Reason == order.ReasonUnknownSKU:
 		p = newProblem(slugUnknownSKU, "there is no %s", r.Detail)
 		p.SKUs = skusOf(r.Detail)

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"holdfast/order"
+	"holdfast/orderdb"
 	"holdfast/workflows"
 )
 
@@ -60,6 +61,7 @@ func TestPlaced(t *testing.T) {
 		"declined, no why": {closing(order.Rejected, order.ReasonPaymentDeclined, ""), 402, slugPaymentDeclined, nil},
 		"payment expired":  {closing(order.Rejected, order.ReasonPaymentExpired, "not decided"), 409, slugOrderClosed, nil},
 		"sold out":         {closing(order.Rejected, order.ReasonSoldOut, "mug, pen"), 409, slugSoldOut, []string{"mug", "pen"}},
+		"limit exceeded":   {closing(order.Rejected, order.ReasonLimitExceeded, "mug, pen"), 409, slugLimitExceeded, []string{"mug", "pen"}},
 		"much sold out":    {closing(order.Rejected, order.ReasonSoldOut, "mug, pen and 3 more"), 409, slugSoldOut, []string{"mug", "pen"}},
 		"unknown SKU":      {closing(order.Rejected, order.ReasonUnknownSKU, "mug"), 409, slugUnknownSKU, []string{"mug"}},
 		"failed":           {closing(order.Rejected, order.ReasonFailed, "dial tcp 10.0.0.1"), 409, slugOrderClosed, nil},
@@ -175,7 +177,7 @@ func TestUnknownSKU(t *testing.T) {
 	if !slices.Equal(p.SKUs, []string{"cup"}) || p.OrderID != "" || s.temporal.count() != 0 {
 		t.Errorf("the problem is %+v, and %d workflows were started", p, s.temporal.count())
 	}
-	if _, _, err := s.db.SetStock(t.Context(), "cup", 10, 0); err != nil {
+	if _, _, err := s.db.SetStock(t.Context(), "cup", orderdb.Setting{OnHand: 10}, 0); err != nil {
 		t.Fatal(err)
 	}
 	doc := document[orderDoc](t, s.post(cups), http.StatusCreated)

@@ -23,7 +23,7 @@ type Problem struct { //nolint:errname // its name in the RFC, and so in the Ope
 	Detail  string       `json:"detail,omitempty" doc:"What happened this time."`
 	Errors  []FieldError `json:"errors,omitempty" nullable:"false" doc:"The fields that are wrong, if fields are."`
 	OrderID order.ID     `json:"order_id,omitempty" doc:"The order that ended this way. A 409 without it started nothing: the same key may be sent again."`
-	SKUs    []string     `json:"skus,omitempty" nullable:"false" doc:"The SKUs that are sold out or unknown."`
+	SKUs    []string     `json:"skus,omitempty" nullable:"false" doc:"The SKUs that are sold out, unknown or beyond their limit."`
 	Failing []string     `json:"failing,omitempty" nullable:"false" doc:"Of readyz: what does not answer (mysql, temporal, redis)."`
 
 	retryAfter int // seconds; 0 for no such header
@@ -51,6 +51,7 @@ const (
 	slugCrossOrigin      slug = "cross-origin"
 	slugPaymentDeclined  slug = "payment-declined"
 	slugSoldOut          slug = "sold-out"
+	slugLimitExceeded    slug = "limit-exceeded"
 	slugUnknownSKU       slug = "unknown-sku"
 	slugOrderClosed      slug = "order-closed"
 	slugHandedOff        slug = "handed-off"
@@ -84,6 +85,7 @@ var kinds = []kind{
 	{slugCrossOrigin, http.StatusForbidden, "Cross-origin request"},
 	{slugPaymentDeclined, http.StatusPaymentRequired, "Payment declined"},
 	{slugSoldOut, http.StatusConflict, "Sold out"},
+	{slugLimitExceeded, http.StatusConflict, "Limit per customer exceeded"},
 	{slugUnknownSKU, http.StatusConflict, "Unknown SKU"},
 	{slugOrderClosed, http.StatusConflict, "Order closed"},
 	{slugHandedOff, http.StatusConflict, "Handed off"},

@@ -105,8 +105,19 @@ func (r *reader) text() string {
 }
 
 // integer reads a number without fraction and exponent.
-func (r *reader) integer() int64 {
+func (r *reader) integer() int64 { return r.toInteger(r.next()) }
+
+// integerOrNull reads an integer, or null, for which it gives nil.
+func (r *reader) integerOrNull() *int64 {
 	token := r.next()
+	if token == nil {
+		return nil
+	}
+	n := r.toInteger(token)
+	return &n
+}
+
+func (r *reader) toInteger(token json.Token) int64 {
 	number, ok := token.(json.Number)
 	if !ok {
 		r.reject(token, "must be an integer")

@@ -69,10 +69,11 @@ func (a *API) orderRoutes() {
 func (a *API) stockRoutes() {
 	register(a, huma.Operation{
 		Method: http.MethodPut, Path: "/v1/stock/{sku}", OperationID: "setStock", Tags: []string{tagStock},
-		Summary:     "Set the units on hand of a SKU, and create it if it is new",
-		Description: "A SKU that exists is changed only with the ETag that GET gave, so that no sale in between is overruled.",
-		Responses:   map[string]*huma.Response{"201": stockResponse(a.huma, "Created")},
-		Errors:      []int{400, 408, 409, 412, 413, 415, 428, 503},
+		Summary: "Set the units on hand and the limit of a SKU, and create it if it is new",
+		Description: "A SKU that exists is changed only with the ETag that GET gave, so that no sale in between is overruled. " +
+			"All of it is replaced: without a limit_per_customer there is none any more.",
+		Responses: map[string]*huma.Response{"201": stockResponse(a.huma, "Created")},
+		Errors:    []int{400, 408, 409, 412, 413, 415, 428, 503},
 	}, a.setStock)
 	takesBody[stockInput](a, "/v1/stock/{sku}")
 	register(a, huma.Operation{

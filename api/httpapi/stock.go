@@ -17,7 +17,7 @@ type Stock interface {
 	ListStock(ctx context.Context, after string, limit int) ([]orderdb.Stock, error)
 	// SetStock takes a version of 0 for none. Its errors are orderdb.ErrVersionRequired, ErrStale and
 	// ErrBelowReserved.
-	SetStock(ctx context.Context, sku string, onHand, version int64) (s orderdb.Stock, created bool, err error)
+	SetStock(ctx context.Context, sku string, to orderdb.Setting, version int64) (s orderdb.Stock, created bool, err error)
 	// Receive counts a reference once. Its errors are orderdb.ErrNotFound, ErrReferenceReused,
 	// ErrBelowReserved and ErrTooMany.
 	Receive(ctx context.Context, sku string, quantity int64, reference, reason string) (s orderdb.Stock, repeated bool, err error)
@@ -68,7 +68,7 @@ func (a *API) setStock(ctx context.Context, in *setRequest) (*stockAnswer, error
 	if err != nil {
 		return nil, err
 	}
-	s, created, err := a.Stock.SetStock(ctx, in.SKU, in.Set.Value.OnHand, version)
+	s, created, err := a.Stock.SetStock(ctx, in.SKU, in.Set.Value.setting(), version)
 	if err != nil {
 		return nil, stockProblem(in.SKU, err)
 	}

@@ -18,6 +18,7 @@ type stockDoc struct {
 	OnHand    int64  `json:"on_hand"`
 	Reserved  int64  `json:"reserved"`
 	Available int64  `json:"available"`
+	Limit     int64  `json:"limit_per_customer"` // 0 for null
 }
 
 func (s *shop) put(sku, body, ifMatch string) *httptest.ResponseRecorder {
@@ -58,7 +59,7 @@ func (s *shop) loaded(sku string) bool {
 func TestStockLife(t *testing.T) {
 	s := newShop(t)
 	w := s.put("cup", `{"on_hand":10}`, "")
-	if doc := document[stockDoc](t, w, http.StatusCreated); doc != (stockDoc{"cup", 10, 0, 10}) {
+	if doc := document[stockDoc](t, w, http.StatusCreated); doc != (stockDoc{"cup", 10, 0, 10, 0}) {
 		t.Errorf("created %+v", doc)
 	}
 	tag := w.Header().Get("ETag")
@@ -77,12 +78,41 @@ func TestStockLife(t *testing.T) {
 	document[stockDoc](t, s.put("max", `{"on_hand":1000000000000}`, ""), http.StatusCreated)
 }
 
+// TestLimit: a limit is set, shown, changed and taken away, and no count that knows another one stays in Redis.
+func TestLimit(t *testing.T) {
+	s := newShop(t)
+	w := s.put("cup", `{"on_hand":10,"limit_per_customer":2}`, "")
+	if doc := document[stockDoc](t, w, http.StatusCreated); doc != (stockDoc{"cup", 10, 0, 10, 2}) {
+		t.Errorf("created %+v", doc)
+	}
+	for body, want := range map[string]int64{
+		`{"on_hand":10,"limit_per_customer":1}`: 1, `{"limit_per_customer":1000,"on_hand":10}`: 1000,
+		`{"on_hand":10}`: 0, `{"on_hand":10,"limit_per_customer":3}`: 3, `{"on_hand":10,"limit_per_customer":null}`: 0,
+	} {
+		s.load("cup")
+		w = s.put("cup", body, w.Header().Get("ETag"))
+		if doc := document[stockDoc](t, w, http.StatusOK); doc != (stockDoc{"cup", 10, 0, 10, want}) || s.loaded("cup") {
+			t.Errorf("%s made %+v; its count is loaded: %t", body, doc, s.loaded("cup"))
+		}
+		if got := s.get("/v1/stock/cup"); got.Body.String() != w.Body.String() {
+			t.Errorf("GET answers %s after PUT answered %s", got.Body, w.Body)
+		}
+	}
+	w = s.put("cup", `{"on_hand":10,"limit_per_customer":2}`, w.Header().Get("ETag"))
+	if doc := document[stockDoc](t, s.receive("cup", `{"quantity":5,"reference":"r"}`), http.StatusCreated); doc.Limit != 2 {
+		t.Errorf("a receipt left %+v of %s", doc, w.Body)
+	}
+	if text := s.get("/v1/stock/mug").Body.String(); !strings.Contains(text, `"limit_per_customer":null`) {
+		t.Errorf("no limit is answered as %s", text)
+	}
+}
+
 // TestReserved: units of PENDING orders are shown, and cannot be taken away.
 func TestReserved(t *testing.T) {
 	s := newShop(t)
 	s.open(goodOrder(t))
 	w := s.get("/v1/stock/mug")
-	if doc := document[stockDoc](t, w, http.StatusOK); doc != (stockDoc{"mug", 100, 2, 98}) {
+	if doc := document[stockDoc](t, w, http.StatusOK); doc != (stockDoc{"mug", 100, 2, 98, 0}) {
 		t.Errorf("the stock is %+v", doc)
 	}
 	s.unchanged(func() {
@@ -123,6 +153,15 @@ func TestBadStock(t *testing.T) {
 		"on hand a string":        {put("cup", `{"on_hand":"5"}`, ""), 422, slugInvalid, "on_hand"},
 		"on hand null":            {put("cup", `{"on_hand":null}`, ""), 422, slugInvalid, "on_hand"},
 		"on hand missing":         {put("mug", `{}`, `"1"`), 422, slugInvalid, "on_hand"},
+		"limit 0":                 {put("cup", `{"on_hand":5,"limit_per_customer":0}`, ""), 422, slugInvalid, "limit_per_customer"},
+		"limit negative":          {put("cup", `{"on_hand":5,"limit_per_customer":-1}`, ""), 422, slugInvalid, "limit_per_customer"},
+		"limit too high":          {put("cup", `{"on_hand":5,"limit_per_customer":1001}`, ""), 422, slugInvalid, "limit_per_customer"},
+		"limit a float":           {put("cup", `{"on_hand":5,"limit_per_customer":1.5}`, ""), 422, slugInvalid, "limit_per_customer"},
+		"limit a string":          {put("cup", `{"on_hand":5,"limit_per_customer":"2"}`, ""), 422, slugInvalid, "limit_per_customer"},
+		"limit a list":            {put("cup", `{"on_hand":5,"limit_per_customer":[2]}`, ""), 422, slugInvalid, "limit_per_customer"},
+		"limit cut off":           {put("cup", `{"on_hand":5,"limit_per_customer":`, ""), 400, slugMalformed, ""},
+		"limit alone":             {put("cup", `{"limit_per_customer":2}`, ""), 422, slugInvalid, "on_hand"},
+		"limit at an old ETag":    {put("mug", `{"on_hand":100,"limit_per_customer":2}`, `"7"`), 412, slugStale, ""},
 		"reserved given":          {put("cup", `{"on_hand":5,"reserved":2}`, ""), 422, slugInvalid, "reserved"},
 		"malformed":               {put("cup", `{"on_hand":5`, ""), 400, slugMalformed, ""},
 		"on hand twice":           {put("cup", `{"on_hand":5,"on_hand":6}`, ""), 400, slugMalformed, ""},
@@ -232,7 +271,7 @@ func (b brokenStock) ListStock(context.Context, string, int) ([]orderdb.Stock, e
 	return nil, b.err
 }
 
-func (b brokenStock) SetStock(context.Context, string, int64, int64) (orderdb.Stock, bool, error) {
+func (b brokenStock) SetStock(context.Context, string, orderdb.Setting, int64) (orderdb.Stock, bool, error) {
 	return orderdb.Stock{}, false, b.err
 }
 

@@ -17,32 +17,55 @@ type stockJSON struct {
 	OnHand    int64  `json:"on_hand" doc:"Units that exist unsold."`
 	Reserved  int64  `json:"reserved" doc:"Units held by PENDING orders."`
 	Available int64  `json:"available" doc:"What can still be sold: on hand minus reserved."`
+	Limit     *int64 `json:"limit_per_customer" doc:"Units that one customer may have, in orders that are not rejected or cancelled; null for any number."`
 }
 
 func toStockJSON(s orderdb.Stock) stockJSON {
-	return stockJSON{SKU: s.SKU, OnHand: s.OnHand, Reserved: s.Reserved, Available: s.Available()}
+	doc := stockJSON{SKU: s.SKU, OnHand: s.OnHand, Reserved: s.Reserved, Available: s.Available()}
+	if s.LimitPerCustomer > 0 {
+		doc.Limit = &s.LimitPerCustomer
+	}
+	return doc
 }
 
 // stockInput is the body of PUT /v1/stock/{sku}.
 type stockInput struct {
-	OnHand int64 `json:"on_hand" minimum:"0" maximum:"1000000000000" example:"100" doc:"Units that exist unsold."`
+	OnHand int64  `json:"on_hand" minimum:"0" maximum:"1000000000000" example:"100" doc:"Units that exist unsold."`
+	Limit  *int64 `json:"limit_per_customer,omitempty" nullable:"true" minimum:"1" maximum:"1000" example:"2" doc:"Units that one customer may have. Left out or null, there is no limit any more. Customers who have more keep them."`
+}
+
+func (in *stockInput) setting() orderdb.Setting {
+	to := orderdb.Setting{OnHand: in.OnHand}
+	if in.Limit != nil {
+		to.LimitPerCustomer = *in.Limit
+	}
+	return to
 }
 
 func (in *stockInput) read(r *reader) {
 	r.object(func(name string) bool {
-		if name != "on_hand" {
+		switch name {
+		case "on_hand":
+			in.OnHand = r.integer()
+		case "limit_per_customer":
+			in.Limit = r.integerOrNull()
+		default:
 			return false
 		}
-		in.OnHand = r.integer()
 		return true
 	}, "on_hand")
 }
 
 func (in *stockInput) check() []FieldError {
+	var wrong []FieldError
 	if in.OnHand < 0 || in.OnHand > order.MaxUnits {
-		return []FieldError{{"on_hand", "must be 0 to " + strconv.FormatInt(order.MaxUnits, 10) + " units"}}
+		wrong = append(wrong, FieldError{"on_hand", "must be 0 to " + strconv.FormatInt(order.MaxUnits, 10) + " units"})
 	}
-	return nil
+	if in.Limit != nil && (*in.Limit < 1 || *in.Limit > order.MaxLimitPerCustomer) {
+		limit := strconv.FormatInt(order.MaxLimitPerCustomer, 10)
+		wrong = append(wrong, FieldError{"limit_per_customer", "must be 1 to " + limit + " units, or null for any number"})
+	}
+	return wrong
 }
 
 // receiptInput is the body of POST /v1/stock/{sku}/receipts.

@@ -178,7 +178,7 @@ func openBatch(ctx context.Context, db *orderdb.DB, units int64, _ *tally) (deci
 	if _, _, err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	if _, _, err := db.SetStock(ctx, sku, units, 0); err != nil {
+	if _, _, err := db.SetStock(ctx, sku, orderdb.Setting{OnHand: units}, 0); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, ids []string) ([]bool, error) {
