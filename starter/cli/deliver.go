@@ -44,9 +44,10 @@ func (a *app) refused(ans answer, p *placement) error {
 	switch {
 	case ans.foreign && ans.status < 300, ans.status >= 500:
 		return p.outcomeUnknown(f)
-	// Sold out is the order's matter even where no row was written for it: nothing is wrong with
-	// the command.
-	case ans.status == http.StatusPaymentRequired, ans.status == http.StatusConflict && final, ans.problem.is("sold-out"):
+	// Sold out, or too many for one customer, is the order's matter even where no row was written for it: nothing is
+	// wrong with the command.
+	case ans.status == http.StatusPaymentRequired, ans.status == http.StatusConflict && final,
+		ans.problem.is("sold-out"), ans.problem.is("limit-exceeded"):
 		f.code = exitRejected
 	}
 	if final {

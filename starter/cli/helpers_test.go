@@ -29,7 +29,10 @@ const (
 	soldOutDoc = `{"type":"/problems/sold-out","title":"Sold out","status":409,` +
 		`"order_id":"ord_aaaaaaaaaaaaaaaaaaaaaaaaaa","skus":["hat","mug"]}`
 	soldOutAtTheGateDoc = `{"type":"/problems/sold-out","title":"Sold out","status":409,"skus":["mug"]}`
-	closedDoc           = `{"type":"/problems/order-closed","title":"The order is closed","status":409,` +
+	limitExceededDoc    = `{"type":"/problems/limit-exceeded","title":"Limit per customer exceeded","status":409,` +
+		`"order_id":"ord_aaaaaaaaaaaaaaaaaaaaaaaaaa","skus":["mug"]}`
+	limitAtTheGateDoc = `{"type":"/problems/limit-exceeded","title":"Limit per customer exceeded","status":409,"skus":["mug"]}`
+	closedDoc         = `{"type":"/problems/order-closed","title":"The order is closed","status":409,` +
 		`"detail":"it was cancelled","order_id":"ord_aaaaaaaaaaaaaaaaaaaaaaaaaa"}`
 	unknownSKUDoc = `{"type":"/problems/unknown-sku","title":"Unknown SKU","status":409,"skus":["mug"]}`
 	keyReusedDoc  = `{"type":"/problems/key-reused","title":"Key reused","status":422,` +

@@ -33,6 +33,8 @@ func TestPlaceExitCodes(t *testing.T) {
 		"pending":                 {reply{status: 202, body: pendingDoc}, 4, []string{"no end yet", "starter order get " + orderID + "\n"}},
 		"declined":                {reply{status: 402, body: declinedDoc}, 3, []string{"Payment declined: insufficient funds\n", "order: " + orderID, "another payment method", "See it: starter order get " + orderID + "\n"}},
 		"sold out":                {reply{status: 409, body: soldOutDoc}, 3, []string{"Sold out\n  SKUs: hat, mug\n  order: " + orderID, "closed for good"}},
+		"limit exceeded":          {reply{status: 409, body: limitExceededDoc}, 3, []string{"Limit per customer exceeded\n  SKUs: mug\n  order: " + orderID, "closed for good"}},
+		"limit at the gate":       {reply{status: 409, body: limitAtTheGateDoc}, 3, []string{"SKUs: mug", "Nothing was started"}},
 		"sold out at the gate":    {reply{status: 409, body: soldOutAtTheGateDoc}, 3, []string{"Nothing was started"}},
 		"cancelled":               {reply{status: 409, body: closedDoc}, 3, []string{"it was cancelled"}},
 		"unknown SKU":             {reply{status: 409, body: unknownSKUDoc}, 2, []string{"SKUs: mug", "stock set SKU ON_HAND"}},

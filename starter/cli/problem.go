@@ -108,6 +108,11 @@ func (p problem) advice() string {
 			return "The order is closed for good. Order fewer units, or again under a new key once there is stock."
 		}
 		return "Nothing was started. Order fewer units, or send the same key again once there is stock."
+	case "limit-exceeded":
+		if final {
+			return "The order is closed for good. The customer may order fewer units under a new key, or as many as before once others are cancelled."
+		}
+		return "Nothing was started. The customer has, or is about to have, as many units as one customer may."
 	case "payment-declined":
 		return "The order is closed for good and nothing was charged. Order again under a new key, with another payment method."
 	case "order-closed":

@@ -20,6 +20,7 @@ const forcedTries = 20
 type stockSetting struct {
 	sku     string
 	onHand  int64
+	limit   *int64 // units of one customer, 0 for any number; nil leaves the limit as it is
 	ifMatch string // the ETag that the caller knows; "" to read it first
 	force   bool
 	timeout time.Duration
@@ -27,10 +28,11 @@ type stockSetting struct {
 
 func (a *app) setStockCommand() *cobra.Command {
 	var s stockSetting
+	var limit int64
 	cmd := &cobra.Command{
 		Use:   "set SKU ON_HAND",
-		Short: "Set the units on hand of a SKU, and create it if it is new",
-		Long: `Set the units on hand of a SKU, and create it if it is new.
+		Short: "Set the units on hand and the limit of a SKU, and create it if it is new",
+		Long: `Set the units on hand and the limit of a SKU, and create it if it is new.
 
 A change is made to the stock that was read, never to what it became since: the current stock is read
 and the change shown, then written with the ETag of what was read. If units were sold or received in
@@ -40,9 +42,14 @@ between nothing is set, and the numbers are shown.
   --force          reads and writes again until nothing came in between: sales meanwhile are overruled,
                    so that on hand ends as given, whatever was sold since you counted
 
+  --limit-per-customer N  lets one customer have no more than N units, over all orders that are not rejected or
+                          cancelled, also those from before; 0 takes the limit away. Customers who have more
+                          keep them. Without it the limit stays as it is.
+
 To add or take away units use "stock receive", which minds no sales.`,
 		Example: `  starter stock set mug 100
-  starter stock set mug 80 --if-match '"3"'`,
+  starter stock set mug 80 --if-match '"3"'
+  starter stock set drop 500 --limit-per-customer 2`,
 		Args: takes("SKU", "ON_HAND"),
 		RunE: run(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			onHand, err := strconv.ParseInt(args[1], 10, 64)
@@ -52,12 +59,16 @@ To add or take away units use "stock receive", which minds no sales.`,
 			if cmd.Flags().Changed("if-match") && s.ifMatch == "" {
 				return usagef("--if-match must not be empty")
 			}
+			if cmd.Flags().Changed("limit-per-customer") {
+				s.limit = &limit
+			}
 			s.sku, s.onHand = args[0], onHand
 			return a.setStock(ctx, s)
 		}),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&s.ifMatch, "if-match", "", "change only the stock that has this `ETag`")
+	flags.Int64Var(&limit, "limit-per-customer", 0, "how many `units` one customer may have; 0 for any number")
 	flags.BoolVar(&s.force, "force", false, "overrule what is sold meanwhile")
 	cmd.MarkFlagsMutuallyExclusive("if-match", "force")
 	timeoutFlag(cmd, &s.timeout, defaultTimeout, "to wait for each answer of the API")
@@ -77,7 +88,10 @@ func (a *app) setStock(ctx context.Context, s stockSetting) error {
 		if err != nil {
 			return err
 		}
-		ans, err := a.putStock(ctx, s, etag)
+		ans, err := a.putStock(ctx, s.keeping(before), etag)
+		if s.ifMatch != "" {
+			before = nil // it need not be what has that ETag
+		}
 		if tries--; err != nil && changedMeanwhile(ans) {
 			if tries > 0 {
 				continue
@@ -91,18 +105,31 @@ func (a *app) setStock(ctx context.Context, s stockSetting) error {
 	}
 }
 
-// current reads what is to be changed, unless the caller knows. The stock is nil if there is none, or
-// if it was not read; the ETag is then empty, or the caller's.
+// keeping completes the setting with the limit of the stock that was read, which may be nil: a PUT replaces all of it.
+func (s stockSetting) keeping(before *stockDoc) stockSetting {
+	switch {
+	case s.limit == nil && before != nil:
+		s.limit = before.Limit
+	case s.limit != nil && *s.limit == 0:
+		s.limit = nil
+	}
+	return s
+}
+
+// current reads what is to be changed, unless the caller knows all of it. The stock is nil if there is none, or
+// if it was not read; the ETag is the caller's if he gave one, and empty for a new SKU.
 func (a *app) current(ctx context.Context, s stockSetting) (*stockDoc, string, error) {
-	if s.ifMatch != "" {
+	if s.ifMatch != "" && s.limit != nil {
 		return nil, s.ifMatch, nil
 	}
 	ans, doc, err := a.getStock(ctx, s.sku, s.timeout)
 	switch {
 	case err != nil && ans.status == http.StatusNotFound && !ans.foreign:
-		return nil, "", nil
+		return nil, s.ifMatch, nil
 	case err != nil:
 		return nil, "", err
+	case s.ifMatch != "":
+		return &doc, s.ifMatch, nil
 	}
 	etag := ans.header.Get("ETag")
 	if etag == "" {
@@ -111,13 +138,14 @@ func (a *app) current(ctx context.Context, s stockSetting) (*stockDoc, string, e
 	return &doc, etag, nil
 }
 
-// putStock writes. Without an ETag it creates the SKU, and changes none that is there.
+// putStock writes the setting, whose limit is nil if there is to be none. Without an ETag it creates the SKU, and changes none that is there.
 func (a *app) putStock(ctx context.Context, s stockSetting, etag string) (answer, error) {
 	r := request{
 		method: http.MethodPut, path: stockPath(s.sku), within: s.timeout,
 		body: struct {
-			OnHand int64 `json:"on_hand"`
-		}{s.onHand},
+			OnHand int64  `json:"on_hand"`
+			Limit  *int64 `json:"limit_per_customer,omitempty"`
+		}{s.onHand, s.limit},
 	}
 	if etag != "" {
 		r.header = map[string]string{"If-Match": etag}
@@ -161,6 +189,8 @@ func (a *app) showSetting(ans answer, s stockSetting, before *stockDoc) error {
 		return afterWrite(err, "Look with 'stock get "+s.sku+"'.")
 	}
 	switch {
+	case before != nil && before.limit() != now.limit():
+		a.sayf("%s: on hand %d → %d, limit per customer %s → %s", s.sku, before.OnHand, now.OnHand, before.limit(), now.limit())
 	case before != nil:
 		a.sayf("%s: on hand %d → %d", s.sku, before.OnHand, now.OnHand)
 	case s.ifMatch != "":

@@ -20,7 +20,7 @@ func (a *app) stockCommand() *cobra.Command {
 		Long: `Set stock, receive units, look at them.
 
 On hand are the units that exist unsold, reserved those that pending orders hold, available the
-difference: what can still be sold.`,
+difference: what can still be sold. The limit is how many units one customer may have.`,
 	}, a.setStockCommand(), a.getStockCommand(), a.listStockCommand(), a.receiveCommand())
 }
 
@@ -30,6 +30,15 @@ type stockDoc struct {
 	OnHand    int64  `json:"on_hand"`
 	Reserved  int64  `json:"reserved"`
 	Available int64  `json:"available"`
+	Limit     *int64 `json:"limit_per_customer"` // nil for any number
+}
+
+// limit is the limit in words.
+func (s stockDoc) limit() string {
+	if s.Limit == nil {
+		return "-"
+	}
+	return strconv.FormatInt(*s.Limit, 10)
 }
 
 func readStock(ans answer, path string) (stockDoc, error) {
@@ -40,10 +49,12 @@ func readStock(ans answer, path string) (stockDoc, error) {
 	return doc, nil
 }
 
-func stockHeader() []string { return []string{"SKU", "ON HAND", "RESERVED", "AVAILABLE"} }
+func stockHeader() []string { return []string{"SKU", "ON HAND", "RESERVED", "AVAILABLE", "LIMIT"} }
 
 func (s stockDoc) row() []string {
-	return []string{s.SKU, strconv.FormatInt(s.OnHand, 10), strconv.FormatInt(s.Reserved, 10), strconv.FormatInt(s.Available, 10)}
+	return []string{
+		s.SKU, strconv.FormatInt(s.OnHand, 10), strconv.FormatInt(s.Reserved, 10), strconv.FormatInt(s.Available, 10), s.limit(),
+	}
 }
 
 // printStock prints the stock of one SKU: the document as it came, or a table. The table has the

@@ -8,6 +8,7 @@ import (
 
 const (
 	mugDoc     = `{"sku":"mug","on_hand":10,"reserved":3,"available":7}`
+	limitedDoc = `{"sku":"mug","on_hand":10,"reserved":3,"available":7,"limit_per_customer":2}`
 	mugSetDoc  = `{"sku":"mug","on_hand":50,"reserved":3,"available":47}`
 	mugSoldDoc = `{"sku":"mug","on_hand":8,"reserved":1,"available":7}`
 	staleDoc   = `{"type":"/problems/stale","title":"Stale version","status":412,"detail":"the stock has changed since that version"}`
@@ -23,7 +24,7 @@ func TestGetStock(t *testing.T) {
 	t.Parallel()
 	api := answers(etag(200, mugDoc, `"4"`))
 	try{api: api}.run(t, "stock", "get", "mug").check(t, 0,
-		"SKU  ON HAND  RESERVED  AVAILABLE  ETAG\nmug  10       3         7          \"4\"\n", "")
+		"SKU  ON HAND  RESERVED  AVAILABLE  LIMIT  ETAG\nmug  10       3         7          -      \"4\"\n", "")
 	try{api: api}.run(t, "stock", "get", "mug", "--output=json").check(t, 0, mugDoc+"\n", "")
 	same(t, "request", api.lines()[0], "GET /v1/stock/mug")
 	try{api: answers(reply{status: 404, body: notFoundDoc})}.run(t, "stock", "get", "mug").check(t, 2, "", "Not found\n")
@@ -36,10 +37,10 @@ func TestGetStock(t *testing.T) {
 
 func TestListStock(t *testing.T) {
 	t.Parallel()
-	doc := `{"stock":[{"sku":"hat","on_hand":1,"reserved":0,"available":1},` + mugDoc + `],"next_cursor":null}`
+	doc := `{"stock":[{"sku":"hat","on_hand":1,"reserved":0,"available":1,"limit_per_customer":null},` + limitedDoc + `],"next_cursor":null}`
 	api := answers(reply{status: 200, body: doc})
 	try{api: api}.run(t, "stock", "list", "--limit", "5").check(t, 0,
-		"SKU  ON HAND  RESERVED  AVAILABLE\nhat  1        0         1\nmug  10       3         7\n", "")
+		"SKU  ON HAND  RESERVED  AVAILABLE  LIMIT\nhat  1        0         1          -\nmug  10       3         7          2\n", "")
 	same(t, "request", api.lines()[0], "GET /v1/stock?limit=5")
 	try{api: api}.run(t, "stock", "list", "-o", "json").check(t, 0, doc+"\n", "")
 	got := try{api: api}.run(t, "stock", "list", "--all", "--limit", "5")
@@ -52,7 +53,7 @@ func TestSetStockChangesWhatWasRead(t *testing.T) {
 	t.Parallel()
 	api := answers(etag(200, mugDoc, `"4"`), etag(200, mugSetDoc, `"5"`))
 	try{api: api}.run(t, "stock", "set", "mug", "50").check(t, 0,
-		"SKU  ON HAND  RESERVED  AVAILABLE  ETAG\nmug  50       3         47         \"5\"\n", "mug: on hand 10 → 50\n")
+		"SKU  ON HAND  RESERVED  AVAILABLE  LIMIT  ETAG\nmug  50       3         47         -      \"5\"\n", "mug: on hand 10 → 50\n")
 	if want := []string{"GET /v1/stock/mug", "PUT /v1/stock/mug"}; !slices.Equal(api.lines(), want) {
 		t.Errorf("it asked %q, want %q", api.lines(), want)
 	}
@@ -72,21 +73,51 @@ func TestSetStockCreates(t *testing.T) {
 
 func TestSetStockIfMatch(t *testing.T) {
 	t.Parallel()
-	api := answers(etag(200, mugSetDoc, `"5"`))
+	read := etag(200, mugDoc, `"4"`)
+	api := answers(read, etag(200, mugSetDoc, `"5"`))
 	got := try{api: api}.run(t, "stock", "set", "mug", "50", "--if-match", `"4"`)
 	same(t, "stderr", got.err, "mug: on hand set to 50\n")
-	same(t, "If-Match", api.asked[0].header.Get("If-Match"), `"4"`)
+	same(t, "If-Match", api.asked[1].header.Get("If-Match"), `"4"`)
 
-	api = answers(reply{status: 412, body: staleDoc}, etag(200, mugSoldDoc, `"9"`))
+	api = answers(read, reply{status: 412, body: staleDoc}, etag(200, mugSoldDoc, `"9"`))
 	try{api: api}.run(t, "stock", "set", "mug", "50", "--if-match", `"4"`).check(t, 2, "",
 		`Stale version: the stock has changed since that version
 mug is not what it was taken for; nothing was set.
 It is now: on hand 8, reserved 1, available 7, ETag "9".
 If 50 is still right, repeat the command.
 `)
-	api = answers(reply{status: 412, body: staleDoc}, reply{status: 404, body: notFoundDoc})
+	api = answers(reply{status: 404, body: notFoundDoc}, reply{status: 412, body: staleDoc}, reply{status: 404, body: notFoundDoc})
 	got = try{api: api}.run(t, "stock", "set", "mug", "50", "--if-match", `"4"`)
 	contains(t, "stderr", got.err, "It does not exist: create it without --if-match.\n")
+}
+
+// TestSetStockLimit: a PUT replaces the limit too, so that one that is not to change is sent again.
+func TestSetStockLimit(t *testing.T) {
+	t.Parallel()
+	limited, unlimited := etag(200, limitedDoc, `"4"`), etag(200, mugDoc, `"4"`)
+	for name, test := range map[string]struct {
+		read, answer reply
+		args         []string
+		body, said   string
+	}{
+		"kept":         {limited, limited, nil, `{"on_hand":50,"limit_per_customer":2}`, "mug: on hand 10 → 10\n"},
+		"set":          {unlimited, limited, []string{"--limit-per-customer=2"}, `{"on_hand":50,"limit_per_customer":2}`, "mug: on hand 10 → 10, limit per customer - → 2\n"},
+		"taken away":   {limited, unlimited, []string{"--limit-per-customer", "0"}, `{"on_hand":50}`, "mug: on hand 10 → 10, limit per customer 2 → -\n"},
+		"of a version": {limited, limited, []string{"--if-match", `"4"`}, `{"on_hand":50,"limit_per_customer":2}`, "mug: on hand set to 10\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := answers(test.read, test.answer)
+			got := try{api: api}.run(t, append([]string{"stock", "set", "mug", "50"}, test.args...)...)
+			same(t, "stderr", got.err, test.said)
+			same(t, "body", api.asked[1].body, test.body)
+		})
+	}
+	api := answers(limited)
+	try{api: api}.run(t, "stock", "set", "mug", "50", "--if-match", `"4"`, "--limit-per-customer=2")
+	if want := []string{"PUT /v1/stock/mug"}; !slices.Equal(api.lines(), want) {
+		t.Errorf("it asked %q, want %q", api.lines(), want)
+	}
 }
 
 // TestSetStockChangedMeanwhile shows that a sale between reading and writing is not overwritten.
@@ -155,7 +186,7 @@ func TestReceive(t *testing.T) {
 	t.Parallel()
 	api := answers(etag(200, mugSetDoc, `"5"`))
 	try{api: api}.run(t, "stock", "receive", "mug", "40", "--reference", "d 1", "--reason", "delivery").check(t, 0,
-		"SKU  ON HAND  RESERVED  AVAILABLE  ETAG\nmug  50       3         47         \"5\"\n", "")
+		"SKU  ON HAND  RESERVED  AVAILABLE  LIMIT  ETAG\nmug  50       3         47         -      \"5\"\n", "")
 	same(t, "request", api.asked[0].line, "POST /v1/stock/mug/receipts")
 	same(t, "body", api.asked[0].body, `{"quantity":40,"reference":"d 1","reason":"delivery"}`)
 
