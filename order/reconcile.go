@@ -14,7 +14,9 @@ type Reconciliation struct {
 	Compared int64 `json:"counts_compared"` // of these, how many were loaded in Redis
 	Over     Drift `json:"over"`            // counts that offer more units than there are
 	Under    Drift `json:"under"`           // counts that withhold units
-	Healed   int64 `json:"healed"`          // counts deleted, to be loaded afresh
+	// OtherLimits are counts with another limit for each customer than their row's, whatever their units.
+	OtherLimits int64 `json:"other_limits,omitempty"`
+	Healed      int64 `json:"healed"` // counts deleted, to be loaded afresh
 	// Drifted are the first of the counts that drifted, at most MaxExamples.
 	Drifted []DriftedCount `json:"drifted"`
 
@@ -41,6 +43,8 @@ type DriftedCount struct {
 	SKU       string `json:"sku"`
 	Count     int64  `json:"count"`     // units, in Redis
 	Available int64  `json:"available"` // units, in the order database
+	// OtherLimit: Redis knows another limit for each customer than the order database.
+	OtherLimit bool `json:"other_limit,omitempty"`
 }
 
 const (
@@ -53,12 +57,17 @@ const (
 
 // AddDrifted adds a count that drifted.
 func (r *Reconciliation) AddDrifted(d DriftedCount) {
-	direction, units := &r.Over, d.Count-d.Available
-	if units < 0 {
-		direction, units = &r.Under, -units
+	units := d.Count - d.Available
+	switch {
+	case d.OtherLimit:
+		r.OtherLimits++
+	case units < 0:
+		r.Under.SKUs++
+		r.Under.Units -= units
+	default:
+		r.Over.SKUs++
+		r.Over.Units += units
 	}
-	direction.SKUs++
-	direction.Units += units
 	if len(r.Drifted) < MaxExamples {
 		r.Drifted = append(r.Drifted, d)
 	}

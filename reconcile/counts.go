@@ -90,20 +90,28 @@ func (w *walk) sight(ctx context.Context, stocks []orderdb.Stock) (off map[strin
 	for i, s := range stocks {
 		skus[i] = s.SKU
 	}
-	counts, err := w.counts(ctx, skus)
+	counts, err := w.ask(ctx, skus, w.cfg.Front.Counts)
+	if err != nil {
+		return nil, 0, err
+	}
+	limits, err := w.ask(ctx, skus, w.cfg.Front.Limits)
 	if err != nil {
 		return nil, 0, err
 	}
 	off = make(map[string]order.DriftedCount)
 	for _, s := range stocks {
-		if count, ok := counts[s.SKU]; ok && count != s.Available() {
-			off[s.SKU] = order.DriftedCount{SKU: s.SKU, Count: count, Available: s.Available()}
+		count, counted := counts[s.SKU]
+		limit, limited := limits[s.SKU]
+		seen := order.DriftedCount{SKU: s.SKU, Count: count, Available: s.Available(), OtherLimit: limited && limit != s.LimitPerCustomer}
+		if counted && (count != s.Available() || seen.OtherLimit) {
+			off[s.SKU] = seen
 		}
 	}
 	return off, len(counts), nil
 }
 
-func (w *walk) counts(ctx context.Context, skus []string) (map[string]int64, error) {
+// ask asks Redis, several times if it gives no answer.
+func (w *walk) ask(ctx context.Context, skus []string, read func(context.Context, []string) (map[string]int64, error)) (map[string]int64, error) {
 	if len(skus) == 0 {
 		return nil, nil //nolint:nilnil // no SKUs have no counts
 	}
@@ -114,9 +122,9 @@ func (w *walk) counts(ctx context.Context, skus []string) (map[string]int64, err
 				return nil, err
 			}
 		}
-		counts, err := w.cfg.Front.Counts(ctx, skus)
+		numbers, err := read(ctx, skus)
 		if err == nil {
-			return counts, nil
+			return numbers, nil
 		}
 		if ctx.Err() != nil {
 			return nil, err
@@ -126,7 +134,7 @@ func (w *walk) counts(ctx context.Context, skus []string) (map[string]int64, err
 }
 
 // standing looks at all suspects again, several times, and keeps those that are off by the same number of units
-// each time. Count and row may both move meanwhile.
+// each time, or have another limit. Count and row may both move meanwhile.
 func (w *walk) standing(ctx context.Context, suspects map[string]order.DriftedCount) (map[string]order.DriftedCount, error) {
 	for range w.cfg.Looks - 1 {
 		if len(suspects) == 0 {
@@ -147,7 +155,8 @@ func (w *walk) standing(ctx context.Context, suspects map[string]order.DriftedCo
 				return nil, err
 			}
 			for sku, now := range off {
-				if before := suspects[sku]; now.Count-now.Available == before.Count-before.Available {
+				before := suspects[sku]
+				if now.OtherLimit && before.OtherLimit || now.Count-now.Available == before.Count-before.Available {
 					still[sku] = now
 				}
 			}

@@ -33,7 +33,35 @@ func TestOnlyACountThatStaysOffIsDeleted(t *testing.T) {
 	want(t, "compared", found.Compared, 5)
 	want(t, "healed", found.Healed, 3)
 	want(t, "forgotten", fmt.Sprint(w.forgotten), "[over selling under]")
-	want(t, "examples", fmt.Sprint(found.Drifted), "[{over 9 7} {selling 6 8} {under 2 7}]")
+	want(t, "examples", fmt.Sprint(found.Drifted), "[{over 9 7 false} {selling 6 8 false} {under 2 7 false}]")
+}
+
+// A limit that was changed by a program which died before it deleted the count would refuse customers for ever.
+func TestACountWithAnotherLimitIsDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	limit := func(sku string, row, redis int64) {
+		w.stock(sku, 10, 0, 10)
+		s := w.stocks[sku]
+		s.LimitPerCustomer = row
+		w.stocks[sku], w.limits[sku] = s, redis
+	}
+	limit("raised", 3, 2)
+	limit("removed", 0, 2)
+	limit("set", 2, 0)
+	limit("same", 2, 2)
+	limit("changing", 2, 2)
+	limit("selling", 4, 3)
+	w.beforeCounts = func(look int) {
+		w.limits["changing"] = int64(2 - look%2)
+		w.counts["selling"] = int64(10 - look)
+	}
+	found := compare(t, w.reconciler(), false)
+	want(t, "other limits", found.OtherLimits, 4)
+	want(t, "over", found.Over, order.Drift{})
+	want(t, "under", found.Under, order.Drift{})
+	want(t, "healed", found.Healed, 4)
+	want(t, "forgotten", fmt.Sprint(w.forgotten), "[raised removed selling set]")
 }
 
 func TestADryRunDeletesNothing(t *testing.T) {

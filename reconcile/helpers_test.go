@@ -21,6 +21,7 @@ type world struct {
 	stocks   map[string]orderdb.Stock
 	records  []orderdb.Record // oldest first
 	counts   map[string]int64
+	limits   map[string]int64 // in Redis
 	running  map[order.ID]bool
 	attended []order.ID
 
@@ -37,7 +38,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	return &world{stocks: map[string]orderdb.Stock{}, counts: map[string]int64{}, running: map[order.ID]bool{}}
+	return &world{stocks: map[string]orderdb.Stock{}, counts: map[string]int64{}, limits: map[string]int64{}, running: map[order.ID]bool{}}
 }
 
 func (w *world) reconciler() *reconcile.Reconciler {
@@ -140,6 +141,19 @@ func (w *world) Counts(ctx context.Context, skus []string) (map[string]int64, er
 		}
 	}
 	return counts, nil
+}
+
+func (w *world) Limits(ctx context.Context, skus []string) (map[string]int64, error) {
+	if err := cmp.Or(ctx.Err(), w.frontErr); err != nil {
+		return nil, err
+	}
+	limits := map[string]int64{}
+	for _, sku := range skus {
+		if _, loaded := w.counts[sku]; loaded {
+			limits[sku] = w.limits[sku]
+		}
+	}
+	return limits, nil
 }
 
 func (w *world) Forget(ctx context.Context, skus []string) error {

@@ -29,6 +29,8 @@ type Orders interface {
 type Front interface {
 	// Counts gives the units that Redis would still reserve, for those SKUs that are loaded.
 	Counts(ctx context.Context, skus []string) (map[string]int64, error)
+	// Limits gives the limits for each customer under which Redis reserves, for those SKUs that are loaded; 0 for none.
+	Limits(ctx context.Context, skus []string) (map[string]int64, error)
 	// Forget deletes the counts of the SKUs, so that the next order loads them afresh.
 	Forget(ctx context.Context, skus []string) error
 }

@@ -23,7 +23,7 @@ type walker struct {
 type walked struct {
 	order.Order
 	stage   stage
-	asked   bool // Redis may have reserved it
+	asked   bool            // Redis may have reserved it
 	held    order.Held      // zero until its row held units
 	release order.Releasing // once it is closed
 }

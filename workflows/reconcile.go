@@ -104,7 +104,7 @@ func chunk(ctx workflow.Context, activity, doing string, p *order.ReconcileProgr
 func foundInWords(r order.Reconciliation) string {
 	return fmt.Sprintf("So far: %d unsettled orders, of which %d nobody carried and %d are re-driven; %d SKUs, of which %d drifted (%d units over, %d under)"+
 		" and %d are healed; %d failures.",
-		r.Unsettled, r.Uncarried, r.Redriven, r.SKUs, r.Over.SKUs+r.Under.SKUs, r.Over.Units, r.Under.Units, r.Healed, r.Failures)
+		r.Unsettled, r.Uncarried, r.Redriven, r.SKUs, r.Over.SKUs+r.Under.SKUs+r.OtherLimits, r.Over.Units, r.Under.Units, r.Healed, r.Failures)
 }
 
 // ReconcileOptions are the options that start a run, or fail if one with that id is under way.

@@ -147,6 +147,9 @@ func (a *app) printReconciliation(doc reconcileDoc) error {
 		{"Counts healed", fmt.Sprint(doc.Healed)},
 		{"Failures", fmt.Sprint(doc.Failures)},
 	}
+	if doc.OtherLimits > 0 {
+		rows = append(rows, []string{"With another limit", fmt.Sprintf("%d SKUs", doc.OtherLimits)})
+	}
 	for _, words := range doc.FailureWords {
 		rows = append(rows, []string{"Failure", words})
 	}
@@ -186,7 +189,7 @@ func (a *app) printExamples(doc reconcileDoc) error {
 
 // sayReconciled says what a person should know even if a program reads the result.
 func (a *app) sayReconciled(doc reconcileDoc) {
-	drifted := doc.Over.SKUs + doc.Under.SKUs
+	drifted := doc.Over.SKUs + doc.Under.SKUs + doc.OtherLimits
 	switch {
 	case drifted == 0 && doc.Uncarried == 0 && doc.Failures == 0:
 	case doc.DryRun:
