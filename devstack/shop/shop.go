@@ -169,6 +169,11 @@ func (c *Client) SetStock(ctx context.Context, sku string, onHand int64) error {
 	return c.call(ctx, http.MethodPut, c.API+"/v1/stock/"+sku, map[string]int64{"on_hand": onHand}, nil)
 }
 
+// SetLimitedStock creates a SKU of which one customer may have so many units.
+func (c *Client) SetLimitedStock(ctx context.Context, sku string, onHand, limit int64) error {
+	return c.call(ctx, http.MethodPut, c.API+"/v1/stock/"+sku, map[string]int64{"on_hand": onHand, "limit_per_customer": limit}, nil)
+}
+
 // Receive adds units to a SKU. A reference counts once.
 func (c *Client) Receive(ctx context.Context, sku string, units int64, reference string) error {
 	return c.call(ctx, http.MethodPost, c.API+"/v1/stock/"+sku+"/receipts",
