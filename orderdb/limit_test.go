@@ -19,9 +19,10 @@ func (db *database) limited(t *testing.T, sku string, units, limit int64) {
 	}
 }
 
-// relimit changes a SKU's limit and nothing else.
-func (db *database) relimit(t *testing.T, sku string, limit int64) {
+// relimit changes the limit of "mug" and nothing else.
+func (db *database) relimit(t *testing.T, limit int64) {
 	t.Helper()
+	const sku = "mug"
 	before := must(db.GetStocks(t.Context(), []string{sku}))(t)[0]
 	to := orderdb.Setting{OnHand: before.OnHand, LimitPerCustomer: limit}
 	after, _, err := db.SetStock(t.Context(), sku, to, before.Version)
@@ -166,18 +167,18 @@ func TestALimitCountsWhatWasSoldBeforeItWasSet(t *testing.T) {
 			t.Helper()
 			wantRows(t, must(db.Open(t.Context(), openings(orderOf(t, "alice", key, units))))(t), beyond("mug"))
 		}
-		db.relimit(t, "mug", 4)
+		db.relimit(t, 4)
 		refused("over-four", 2)
 		db.open(t, orderOf(t, "alice", "the-fourth", 1))
-		db.relimit(t, "mug", 1) // takes nothing from anybody
+		db.relimit(t, 1) // takes nothing from anybody
 		refused("over-one", 1)
 		must(db.Commit(t.Context(), keys(held)))(t)
-		db.relimit(t, "mug", 5)
+		db.relimit(t, 5)
 		db.open(t, orderOf(t, "alice", "the-fifth", 1))
 		refused("over-five", 1)
-		db.relimit(t, "mug", 0)
+		db.relimit(t, 0)
 		db.open(t, orderOf(t, "alice", "without", 7))
-		db.relimit(t, "mug", 12)
+		db.relimit(t, 12)
 		refused("over-twelve", 1)
 		db.wantBought(t, "alice", "mug", 12)
 		db.wantStock(t, "mug", 17, 9)

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -241,7 +242,7 @@ func reservation(lines []claim) order.Outcome[order.Reservation] {
 	case reused:
 		r.Verdict = order.KeyReused
 	case len(unknown) > 0:
-		r.Verdict, r.SKUs, r.AlsoRefused = order.UnknownSKU, unknown, append(soldOut, beyond...)
+		r.Verdict, r.SKUs, r.AlsoRefused = order.UnknownSKU, unknown, slices.Concat(soldOut, beyond)
 	case len(soldOut) > 0:
 		r.Verdict, r.SKUs, r.AlsoRefused = order.SoldOut, soldOut, beyond
 	case len(beyond) > 0:

@@ -63,7 +63,8 @@ func (f *Front) Refusals(ctx context.Context, orders []order.Order) ([]order.Res
 
 func refusal(o order.Order, looks []look) order.Reservation {
 	claims := make([]claim, len(looks))
-	for i, l := range looks {
+	for i := range looks {
+		l := &looks[i]
 		if l.reserved {
 			return order.Reservation{}
 		}
@@ -96,13 +97,13 @@ type look struct {
 }
 
 // number gives a field as one; 0 if there is none.
-func (l look) number(field int) int64 {
+func (l *look) number(field int) int64 {
 	n, _ := strconv.ParseInt(l.values[field], 10, 64) // else somebody else wrote it
 	return n
 }
 
 // refuses gives reserve.lua's answer for units, limit and a customer's field.
-func (l look) refuses(quantity int64) string {
+func (l *look) refuses(quantity int64) string {
 	if !l.loaded {
 		return answerReserved
 	}
