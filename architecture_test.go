@@ -75,7 +75,7 @@ var onlyImports = []struct {
 	},
 	{
 		"holdfast/admission",
-		[]string{"holdfast/order", "github.com/prometheus"},
+		[]string{"holdfast/order", "holdfast/internal/gather", "github.com/prometheus", "github.com/hashicorp/golang-lru"},
 		"who goes when does not depend on what carries him",
 	},
 	{"holdfast/internal/gather", nil, "gathering look-ups has nothing to do with orders"},

@@ -1,6 +1,6 @@
 // Package admission lets orders in: it decides whether an order goes at once as a workflow of its own or waits for the next
-// batch, and turns orders away before they cost anything when more come than can be carried. Only app and the API's handlers
-// import it; it imports nothing of ours but order.
+// batch, and turns orders away before they cost anything when there is nothing left for them or more come than can be carried.
+// Only app and the API's handlers import it; of ours it imports order and how look-ups are gathered.
 package admission
 
 import (
@@ -154,6 +154,13 @@ func (a *Admission) Enter(o order.Order) (*Ticket, error) {
 	}
 	a.launch()
 	return &Ticket{a: a, entry: e}, nil
+}
+
+// Carries tells whether the order is there, waiting or on its way.
+func (a *Admission) Carries(id order.ID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.tickets[id] != nil
 }
 
 // refusal says why an order cannot come in. there is who came under its id before, nil if nobody is there. The lock is held.

@@ -24,7 +24,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		turnedAway: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_admission_turned_away_total",
-			Help: "Orders for which nothing was started, by reason (full, customer, draining).",
+			Help: "Orders for which nothing was started, by reason (sold_out, limit_exceeded, full, customer, key_reused, draining).",
 		}, []string{"reason"}),
 	}
 	reg.MustRegister(m.sizes, m.turnedAway)
@@ -56,6 +56,8 @@ func (m *Metrics) refused(err error) {
 		reason = "customer"
 	case errors.Is(err, ErrDraining):
 		reason = "draining"
+	case errors.Is(err, ErrKeyReused):
+		reason = "key_reused"
 	}
 	m.turnedAway.WithLabelValues(reason).Inc()
 }

@@ -72,6 +72,7 @@ type API struct {
 	huma      huma.API
 	series    *series
 	admission *admission.Admission
+	gate      *admission.Gate
 	rows      *gather.Group[order.ID, orderdb.Record]
 	known     *lru.Cache[string, struct{}] // SKUs that exist; they are never deleted
 	auditor   chan struct{}                // holds a token while an audit runs
@@ -118,12 +119,16 @@ func New(d Deps) (*API, error) {
 	}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	a.rows = gather.New(a.readRows, rowReads, workflows.MaxBatch)
+	turnedAway := admission.NewMetrics(d.Registerer)
+	if a.gate, err = admission.NewGate(d.Front, turnedAway); err != nil {
+		return nil, err
+	}
 	a.admission = admission.New(admission.Config{
 		Limits:   d.Limits,
 		Carrier:  lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: a.patience.start},
 		Books:    books{d.Orders},
 		MaxBatch: workflows.MaxBatch, MaxBatchBytes: workflows.MaxBatchBytes, MaxBatchedOrder: workflows.MaxBatchedOrder,
-	}, admission.NewMetrics(d.Registerer))
+	}, turnedAway)
 	a.mux.Use(a.observe, a.sameOrigin, middleware.GetHead)
 	a.mux.NotFound(a.notFound)
 	a.mux.MethodNotAllowed(a.methodNotAllowed)

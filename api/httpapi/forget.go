@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"time"
+
+	"holdfast/admission"
 )
 
 // Front is the stock front in Redis.
@@ -12,6 +14,8 @@ type Front interface {
 	Forget(ctx context.Context, skus []string) error
 	// Ping tells whether orders are reserved in Redis.
 	Ping(ctx context.Context) error
+
+	admission.Front
 }
 
 const (

@@ -68,6 +68,11 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	} else if len(unknown) > 0 {
 		return a.refuseUnknown(ctx, o, unknown)
 	}
+	if a.gate.Suspects(ctx, o) && !a.admission.Carries(o.ID) {
+		if answer, err := a.refuse(ctx, o); answer != nil || err != nil {
+			return answer, err
+		}
+	}
 	ticket, err := a.admission.Enter(o)
 	if err != nil {
 		return a.turnAway(ctx, o, err)
@@ -177,6 +182,28 @@ func (a *API) refuseUnknown(ctx context.Context, o order.Order, unknown []string
 	}
 	p := newProblem(slugUnknownSKU, "nothing was started: there is no %s", strings.Join(unknown, ", "))
 	p.SKUs = unknown
+	return nil, p
+}
+
+// refuse turns an order away that would be refused anyway. One that is on record is answered by its row. One that has reserved
+// its units, or of which it cannot be told, is not turned away: both are nil.
+func (a *API) refuse(ctx context.Context, o order.Order) (*placeAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
+	defer cancel()
+	record, err := a.row(ctx, o.ID)
+	if err == nil {
+		return answerPlaced(o, record)
+	}
+	refusal, frontErr := a.gate.Refusal(ctx, o)
+	if frontErr != nil || !errors.Is(err, orderdb.ErrNotFound) || !refusal.Refused() {
+		return nil, nil
+	}
+	a.gate.TurnedAway(refusal.Verdict)
+	p := newProblem(slugSoldOut, "nothing was started: there are not enough units of %s", strings.Join(refusal.SKUs, ", "))
+	if refusal.Verdict == order.LimitExceeded {
+		p = newProblem(slugLimitExceeded, "nothing was started: the customer would have more than he may of %s", strings.Join(refusal.SKUs, ", "))
+	}
+	p.SKUs = refusal.SKUs
 	return nil, p
 }
 
