@@ -23,6 +23,10 @@ type Options struct {
 	Repetitions int
 	// Shoppers is how many orders are under way at once, and twice that with a slow provider.
 	Shoppers int
+	// Orders is how many orders the soak places, in slices of Slice.
+	Orders, Slice int
+	// CSV and SVG are the files that the sweep is written to, which runs if one is given; empty for none.
+	CSV, SVG string
 	// Embedded takes the embedded Redis and database even if real ones are installed.
 	Embedded bool
 	// Programs is the directory of the executables api and worker; empty for the one of this executable.
@@ -42,18 +46,32 @@ type bench struct {
 
 // scenario is something to measure, each on a stack of its own.
 type scenario struct {
-	name   string
-	what   string
-	always bool // it runs also if it was not asked for
-	run    func(*bench, context.Context) error
+	name string
+	what string
+	when when // it runs without being asked for
+	run  func(*bench, context.Context) error
 }
 
+// when says of a scenario whether it runs if none is asked for by name.
+type when func(Options) bool
+
+func always(Options) bool { return true }
+
+func never(Options) bool { return false }
+
+func withFiles(o Options) bool { return o.CSV != "" || o.SVG != "" }
+
 var scenarios = []scenario{
-	{"hot", "orders of one hot SKU", true, (*bench).hot},
-	{"many", "orders of 1 to 3 lines, of 1,000 SKUs", true, (*bench).many},
-	{"slow", "orders whose provider takes 200 ms to answer", true, (*bench).slow},
-	{"separate", "orders, with api and worker as processes of their own", true, (*bench).separate},
-	{"empty", "empty workflows alone", false, (*bench).empty},
+	{"footprint", "what a lone order leaves behind", always, (*bench).footprint},
+	{"single", "one order at a time, on an idle system", always, (*bench).single},
+	{"hot", "orders of one hot SKU", always, (*bench).hot},
+	{"many", "orders of 1 to 3 lines, of 1,000 SKUs", always, (*bench).many},
+	{"slow", "orders whose provider takes 200 ms to answer", always, (*bench).slow},
+	{"separate", "orders, with api and worker as processes of their own", always, (*bench).separate},
+	{"soldout", "orders of a SKU that is sold out", always, (*bench).soldOut},
+	{"sweep", "orders of one hot SKU, from 1 to 2,000 at once; always with --csv or --svg", withFiles, (*bench).sweep},
+	{"soak", "very many orders, to see whether they slow down", always, (*bench).soak},
+	{"empty", "empty workflows alone; only if asked for", never, (*bench).empty},
 }
 
 // Run measures, and writes the table and the JSON object to out. What fails does not keep the rest from being measured;
@@ -97,13 +115,13 @@ func (o Options) scenarios() ([]scenario, error) {
 	if o.Duration <= 0 || o.Duration > time.Minute { // the API hangs up on who says nothing for two minutes
 		return nil, errors.New("--duration must be more than 0 and at most 1m")
 	}
-	if o.Repetitions < 1 || o.Shoppers < 1 {
-		return nil, errors.New("--repetitions and --shoppers must be at least 1")
+	if o.Repetitions < 1 || o.Shoppers < 1 || o.Slice < 1 || o.Orders < o.Slice {
+		return nil, fmt.Errorf("--repetitions and --shoppers must be at least 1, --orders at least %d", o.Slice)
 	}
 	var chosen []scenario
 	unknown := slices.Clone(o.Only)
 	for _, s := range scenarios {
-		if len(o.Only) == 0 && s.always || slices.Contains(o.Only, s.name) {
+		if len(o.Only) == 0 && s.when(o) || slices.Contains(o.Only, s.name) {
 			chosen = append(chosen, s)
 		}
 		unknown = slices.DeleteFunc(unknown, func(name string) bool { return name == s.name })

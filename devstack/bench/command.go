@@ -10,7 +10,7 @@ import (
 
 // Command is `devstack bench`.
 func Command() *cobra.Command {
-	var o Options
+	o := Options{Slice: slice}
 	var list strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&list, "  %-10s %s\n", s.name, s.what)
@@ -26,7 +26,8 @@ not the expected one. Progress goes to stderr.
 Scenarios:
 ` + list.String(),
 		Example: `  devstack bench
-  devstack bench --only hot --duration 2s --repetitions 3`,
+  devstack bench --only hot --duration 2s --repetitions 3
+  devstack bench --only soak --orders 300000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return Run(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -37,6 +38,9 @@ Scenarios:
 	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "how long each side of a comparison takes its turn")
 	flags.IntVar(&o.Repetitions, "repetitions", 5, "how many turns each side has")
 	flags.IntVar(&o.Shoppers, "shoppers", 1000, "how many orders are under way at once; twice as many with the slow provider")
+	flags.IntVar(&o.Orders, "orders", 240_000, "how many orders the soak places")
+	flags.StringVar(&o.CSV, "csv", "", "file to write the sweep's figures to")
+	flags.StringVar(&o.SVG, "svg", "", "file to draw the sweep to")
 	flags.BoolVar(&o.Embedded, "embedded", false, "take the embedded Redis and database even if real ones are installed")
 	return cmd
 }

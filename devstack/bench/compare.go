@@ -34,7 +34,7 @@ func (b *bench) compare(ctx context.Context, f *floor, ours, yardstick side, rat
 		}
 		a, y := samples[0][repetition], samples[1][repetition]
 		ratios = append(ratios, ratio(a, y))
-		b.say("  %d of %d: %s against %s, %.3g", repetition+1, b.Repetitions, describe(ours.what, a), describe(yardstick.what, y), ratios[repetition])
+		b.say("  %d of %d: %s against %s, %s", repetition+1, b.Repetitions, describe(ours.what, a), describe(yardstick.what, y), short(ratios[repetition]))
 	}
 	return comparison{ratios: spreadOf(ratios), ours: together(samples[0]), yardstick: together(samples[1])}, nil
 }
@@ -48,15 +48,15 @@ func ofMedians(ours, yardstick sample) float64 {
 }
 
 func describe(what string, s sample) string {
-	return fmt.Sprintf("%.0f %s/s (p50 %.3g ms, p99 %.3g ms)", s.perSecond(), what, milliseconds(s.p50()), milliseconds(percentile(s.latencies, 99)))
+	return fmt.Sprintf("%.0f %s/s (p50 %s ms, p99 %s ms)", s.perSecond(), what, short(milliseconds(s.p50())), short(milliseconds(s.p99())))
 }
 
 // absolute are a sample's own figures, for the JSON; what begins the names.
-func absolute(what string, s sample) map[string]float64 {
-	return map[string]float64{
+func absolute(what string, s sample) map[string]any {
+	return map[string]any{
 		what + "_per_s":  rounded(s.perSecond()),
 		what + "_p50_ms": milliseconds(s.p50()),
-		what + "_p99_ms": milliseconds(percentile(s.latencies, 99)),
-		what + "_total":  float64(s.operations()),
+		what + "_p99_ms": milliseconds(s.p99()),
+		what + "_total":  s.operations(),
 	}
 }

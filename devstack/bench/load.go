@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -49,8 +50,15 @@ func (l load) run(ctx context.Context, do func(ctx context.Context, who int) err
 	if err := group.Wait(); err != nil {
 		return sample{}, err
 	}
-	return newSample(time.Since(began), slices.Concat(latencies...)), ctx.Err()
+	s := newSample(time.Since(began), slices.Concat(latencies...))
+	if s.operations() == 0 {
+		return sample{}, errors.Join(errNothing, ctx.Err())
+	}
+	return s, ctx.Err()
 }
+
+// errNothing says that there is nothing to calculate with.
+var errNothing = errors.New("nothing was done in the time given")
 
 func newSample(elapsed time.Duration, latencies []time.Duration) sample {
 	slices.Sort(latencies)
@@ -62,6 +70,8 @@ func (s sample) operations() int { return len(s.latencies) }
 func (s sample) perSecond() float64 { return float64(s.operations()) / s.elapsed.Seconds() }
 
 func (s sample) p50() time.Duration { return percentile(s.latencies, 50) }
+
+func (s sample) p99() time.Duration { return percentile(s.latencies, 99) }
 
 // together is what several samples would be as one.
 func together(samples []sample) sample {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"text/tabwriter"
 )
 
@@ -32,16 +33,16 @@ var figures = []figure{
 
 // report is what has been measured.
 type report struct {
-	values   map[string]spread             // by key of figures
-	details  map[string]string             // by key of figures: absolute figures, for people
-	absolute map[string]map[string]float64 // by scenario
-	audited  []string                      // scenarios after which the books balanced
+	values   map[string]spread         // by key of figures
+	details  map[string]string         // by key of figures: absolute figures, for people
+	absolute map[string]map[string]any // by scenario
+	audited  []string                  // scenarios after which the books balanced
 	servers  map[string]string
 	failed   []string
 }
 
 func newReport() *report {
-	return &report{values: map[string]spread{}, details: map[string]string{}, absolute: map[string]map[string]float64{}}
+	return &report{audited: []string{}, values: map[string]spread{}, details: map[string]string{}, absolute: map[string]map[string]any{}}
 }
 
 func (r *report) add(key string, value spread, details string) {
@@ -50,9 +51,9 @@ func (r *report) add(key string, value spread, details string) {
 }
 
 // detail keeps absolute figures of a scenario.
-func (r *report) detail(scenario string, of ...map[string]float64) {
+func (r *report) detail(scenario string, of ...map[string]any) {
 	if r.absolute[scenario] == nil {
-		r.absolute[scenario] = map[string]float64{}
+		r.absolute[scenario] = map[string]any{}
 	}
 	for _, m := range of {
 		maps.Copy(r.absolute[scenario], m)
@@ -70,7 +71,7 @@ func (r *report) print(out io.Writer, partial bool) error {
 		case !measured:
 			fmt.Fprintf(table, "%s\t-\t\t%s\tnot measured: bin/devstack bench --only %s\n", f.what, f.target, f.scenario)
 		default:
-			fmt.Fprintf(table, "%s\t%.3g\t%.3g to %.3g\t%s\t%s\n", f.what, v.Median, v.Min, v.Max, f.target, r.details[f.key])
+			fmt.Fprintf(table, "%s\t%s\t%s to %s\t%s\t%s\n", f.what, short(v.Median), short(v.Min), short(v.Max), f.target, r.details[f.key])
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -90,7 +91,10 @@ func (r *report) print(out io.Writer, partial bool) error {
 
 // object is the JSON object: the median of each figure under its key, and beside them what they come from.
 func (r *report) object() map[string]any {
-	object := map[string]any{"servers": r.servers, "absolute": r.absolute, "spread": r.values, "audited": r.audited}
+	object := map[string]any{
+		"servers": r.servers, "absolute": r.absolute, "spread": r.values, "audited": r.audited,
+		"machine": map[string]any{"processors": runtime.GOMAXPROCS(0), "go": runtime.Version()},
+	}
 	for key, v := range r.values {
 		object[key] = v.Median
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"math"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -44,7 +45,15 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 	return sorted[max(rank, 1)-1]
 }
 
-// rounded keeps three decimals: more would only pretend precision.
-func rounded(x float64) float64 { return math.Round(x*1000) / 1000 }
+// rounded keeps four digits: more would only pretend precision.
+func rounded(x float64) float64 { return toDigits(x, 4) }
+
+func toDigits(x float64, digits int) float64 {
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', digits, 64), 64) // it was a number before
+	return short
+}
+
+// short is x for people.
+func short(x float64) string { return strconv.FormatFloat(toDigits(x, 3), 'f', -1, 64) }
 
 func milliseconds(d time.Duration) float64 { return rounded(float64(d) / float64(time.Millisecond)) }

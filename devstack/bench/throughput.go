@@ -104,7 +104,7 @@ func (b *bench) compareOrders(ctx context.Context, f *floor, t throughput, shopp
 		describe("orders", c.ours), t.shoppers, batch, c.yardstick.perSecond(), starting.atOnce))
 	figures := absolute("orders", c.ours)
 	maps.Copy(figures, absolute("empty", c.yardstick))
-	figures["shoppers"], figures["empty_at_once"], figures["orders_per_workflow"] = float64(t.shoppers), float64(starting.atOnce), rounded(batch)
+	figures["shoppers"], figures["empty_at_once"], figures["orders_per_workflow"] = t.shoppers, starting.atOnce, rounded(batch)
 	b.report.detail(t.name, figures)
 	return nil
 }
@@ -157,8 +157,8 @@ func (b *bench) empty(ctx context.Context) error {
 			rates, samples = append(rates, s.perSecond()), append(samples, s)
 		}
 		all := spreadOf(rates)
-		b.report.detail("empty", absolute("empty", together(samples)), map[string]float64{
-			"empty_per_s_min": all.Min, "empty_per_s_max": all.Max, "empty_at_once": float64(b.emptyAtOnce),
+		b.report.detail("empty", absolute("empty", together(samples)), map[string]any{
+			"empty_per_s_min": all.Min, "empty_per_s_max": all.Max, "empty_at_once": b.emptyAtOnce,
 		})
 		return nil
 	})
