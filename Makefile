@@ -20,7 +20,7 @@ help:
 	@echo 'make build      bin/api bin/worker bin/starter bin/devstack'
 	@echo 'make demo       the whole stack from nothing, real orders and faults, an audit'
 	@echo 'make dev        the whole stack in the foreground, its state in .holdfast/'
-	@echo 'make bench      measure speed against yardsticks; takes minutes (BENCHFLAGS=... as bin/devstack bench --help has them)'
+	@echo 'make bench      measure speed against yardsticks; takes minutes (BENCHFLAGS=... for bin/devstack bench)'
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
 	@echo 'make histories  record the workflow histories that replay tests read'
@@ -47,7 +47,7 @@ dev: build
 	@bin/devstack --data .holdfast
 
 bench: build
-	@bin/devstack bench $(BENCHFLAGS)
+	@bin/devstack bench --csv docs/bench/sweep.csv --svg docs/bench/sweep.svg $(BENCHFLAGS)
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories

@@ -25,8 +25,12 @@ type Options struct {
 	Shoppers int
 	// Orders is how many orders the soak places, in slices of Slice.
 	Orders, Slice int
+	// Levels are how many orders are under way at once in the sweep.
+	Levels []int
 	// CSV and SVG are the files that the sweep is written to, which runs if one is given; empty for none.
 	CSV, SVG string
+	// Settings are variables of api and worker, HOLDFAST_*, to try others than the defaults; the report says so.
+	Settings map[string]string
 	// Embedded takes the embedded Redis and database even if real ones are installed.
 	Embedded bool
 	// Programs is the directory of the executables api and worker; empty for the one of this executable.
@@ -95,6 +99,7 @@ func Run(ctx context.Context, o Options, out, progress io.Writer) (err error) {
 	if b.report.servers, err = b.servers.versions(ctx); err != nil {
 		return err
 	}
+	b.report.settings = o.Settings
 	b.warnOfEmbedded(out)
 	var failures []error
 	for _, s := range chosen {

@@ -10,7 +10,7 @@ import (
 
 // Command is `devstack bench`.
 func Command() *cobra.Command {
-	o := Options{Slice: slice}
+	o := Options{Slice: slice, Levels: []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000}}
 	var list strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&list, "  %-10s %s\n", s.name, s.what)
@@ -27,7 +27,8 @@ Scenarios:
 ` + list.String(),
 		Example: `  devstack bench
   devstack bench --only hot --duration 2s --repetitions 3
-  devstack bench --only soak --orders 300000`,
+  devstack bench --only soak --orders 300000
+  devstack bench --only hot --set HOLDFAST_IN_FLIGHT=4`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return Run(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -41,6 +42,7 @@ Scenarios:
 	flags.IntVar(&o.Orders, "orders", 240_000, "how many orders the soak places")
 	flags.StringVar(&o.CSV, "csv", "", "file to write the sweep's figures to")
 	flags.StringVar(&o.SVG, "svg", "", "file to draw the sweep to")
+	flags.StringToStringVar(&o.Settings, "set", nil, "variable of api and worker to try, HOLDFAST_...=VALUE; may be given again")
 	flags.BoolVar(&o.Embedded, "embedded", false, "take the embedded Redis and database even if real ones are installed")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"io"
@@ -24,7 +25,7 @@ var (
 
 // title says what the picture was measured on.
 func (b *bench) title() string {
-	return fmt.Sprintf("Orders through HTTP, one hot SKU: %s, %s, %d processors for everything",
+	return fmt.Sprintf("Orders of one hot SKU through HTTP\n%s, %s, %d processors for everything",
 		named("Redis", b.report.servers["redis"]), named("database", b.report.servers["mysql"]), runtime.GOMAXPROCS(0))
 }
 
@@ -56,8 +57,8 @@ func drawSweep(w io.Writer, title string, points []point) error {
 	throughput.Y.Label.Text = "per second"
 	throughput.Y.Min = 0
 	latency, err := panel(points, []curve{
-		{"99 % are faster", orange, false, func(p point) float64 { return p.P99 }},
-		{"50 % are faster", blue, false, func(p point) float64 { return p.P50 }},
+		{"99 % of the answers come sooner (p99)", orange, false, func(p point) float64 { return p.P99 }},
+		{"half of the answers come sooner (p50)", blue, false, func(p point) float64 { return p.P50 }},
 	})
 	if err != nil {
 		return err
@@ -66,13 +67,20 @@ func drawSweep(w io.Writer, title string, points []point) error {
 	latency.Y.Label.Text = "milliseconds until the answer"
 	latency.Y.Scale, latency.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(decades)
 
-	canvas := vgsvg.New(18*vg.Centimeter, 16*vg.Centimeter)
+	canvas := vgsvg.New(18*vg.Centimeter, 17*vg.Centimeter)
+	whole := draw.New(canvas)
+	whole.FillPolygon(color.White, []vg.Point{whole.Min, {X: whole.Max.X, Y: whole.Min.Y}, whole.Max, {X: whole.Min.X, Y: whole.Max.Y}})
 	tiles := draw.Tiles{Rows: 2, Cols: 1, PadTop: vg.Points(6), PadBottom: vg.Points(6), PadRight: vg.Points(14), PadLeft: vg.Points(6), PadY: vg.Points(14)}
 	panels := [][]*plot.Plot{{throughput}, {latency}}
-	for row, places := range plot.Align(panels, tiles, draw.New(canvas)) {
+	for row, places := range plot.Align(panels, tiles, whole) {
 		panels[row][0].Draw(places[0])
 	}
-	_, err = canvas.WriteTo(w)
+	var svg bytes.Buffer
+	if _, err := canvas.WriteTo(&svg); err != nil {
+		return err
+	}
+	// Who does not have the font that the texts were measured in has one that is as wide.
+	_, err = w.Write(bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")))
 	return err
 }
 
@@ -118,7 +126,7 @@ func decades(low, high float64) []plot.Tick {
 	for decade := 0.001; decade <= high; decade *= 10 {
 		for _, step := range []float64{1, 2, 5} {
 			if value := decade * step; value >= low && value <= high {
-				ticks = append(ticks, plot.Tick{Value: value, Label: strconv.FormatFloat(value, 'g', 3, 64)})
+				ticks = append(ticks, plot.Tick{Value: value, Label: short(value)})
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"io"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,9 +27,8 @@ const (
 )
 
 func openEmpties(ctx context.Context, temporalAddr string) (*empties, error) {
-	log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
 	temporal, hangUp, err := app.DialTemporal(ctx, client.Options{HostPort: temporalAddr, Namespace: stack.Namespace},
-		prometheus.NewRegistry(), log)
+		prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

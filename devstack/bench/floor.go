@@ -44,7 +44,7 @@ func (b *bench) open(ctx context.Context, separate bool) (f *floor, err error) {
 		return f, err
 	}
 	cfg := stack.Config{
-		Data: data, API: free, Temporal: free, UI: free, Gateway: free, InfraOnly: separate,
+		Data: data, API: free, Temporal: free, UI: free, Gateway: free, InfraOnly: separate, Settings: b.Settings,
 		Log: slog.New(slog.NewTextHandler(b.progress, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 	if separate {

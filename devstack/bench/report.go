@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"runtime"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -38,6 +39,7 @@ type report struct {
 	absolute map[string]map[string]any // by scenario
 	audited  []string                  // scenarios after which the books balanced
 	servers  map[string]string
+	settings map[string]string // of api and worker, other than their defaults
 	failed   []string
 }
 
@@ -63,7 +65,9 @@ func (r *report) detail(scenario string, of ...map[string]any) {
 // print writes the table, and the JSON object as the last line. Of a partial run, what was not measured is left out.
 func (r *report) print(out io.Writer, partial bool) error {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "WHAT\tMEDIAN\tMIN TO MAX\tTARGET\tMEASURED")
+	if !partial || len(r.values) > 0 {
+		fmt.Fprintln(table, "WHAT\tMEDIAN\tMIN TO MAX\tTARGET\tMEASURED")
+	}
 	for _, f := range figures {
 		v, measured := r.values[f.key]
 		switch {
@@ -78,6 +82,9 @@ func (r *report) print(out io.Writer, partial bool) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nRedis: %s. MySQL: %s.\n", r.servers["redis"], r.servers["mysql"])
+	for _, name := range slices.Sorted(maps.Keys(r.settings)) {
+		fmt.Fprintf(out, "Set by --set: %s=%s\n", name, r.settings[name])
+	}
 	for _, failure := range r.failed {
 		fmt.Fprintf(out, "FAILED %s\n", failure)
 	}
@@ -97,6 +104,9 @@ func (r *report) object() map[string]any {
 	}
 	for key, v := range r.values {
 		object[key] = v.Median
+	}
+	if len(r.settings) > 0 {
+		object["settings"] = r.settings
 	}
 	if len(r.failed) > 0 {
 		object["failed"] = r.failed

@@ -11,9 +11,6 @@ import (
 	"strconv"
 )
 
-// levels are how many orders are under way at once in a sweep.
-var levels = []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000}
-
 // point is what a sweep measured with one number of orders at once.
 type point struct {
 	AtOnce           int     `json:"at_once"`
@@ -34,7 +31,7 @@ func (b *bench) sweep(ctx context.Context) error {
 		if err := b.calibrate(ctx, f); err != nil {
 			return err
 		}
-		for _, atOnce := range levels {
+		for _, atOnce := range b.Levels {
 			p, err := b.point(ctx, f, atOnce)
 			if err != nil {
 				return fmt.Errorf("%d at once: %w", atOnce, err)
