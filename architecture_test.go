@@ -78,6 +78,7 @@ var onlyImports = []struct {
 		[]string{"holdfast/order", "holdfast/internal/gather", "github.com/prometheus", "github.com/hashicorp/golang-lru"},
 		"who goes when does not depend on what carries him",
 	},
+	{"holdfast/starter/flashsale", []string{"holdfast/order"}, "what shoppers do does not depend on how their orders are sent"},
 	{"holdfast/internal/gather", nil, "gathering look-ups has nothing to do with orders"},
 	{"holdfast/config", []string{"github.com/caarlos0/env"}, "configuration is read, not acted on"},
 }
@@ -99,6 +100,7 @@ var mayImport = []struct {
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
 	{"holdfast/admission", []string{"holdfast/app", "holdfast/api"}, "orders come in through the API"},
+	{"holdfast/starter/flashsale", []string{"holdfast/starter"}, "a load is made by the starter, never by the product"},
 	{"holdfast/reconcile", []string{"holdfast/app"}, "activities know it as a port"},
 	{"holdfast/internal/testserver", []string{"holdfast/scripts/strategies"}, "only tests and measurements start servers"},
 }
