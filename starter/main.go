@@ -1,5 +1,5 @@
-// Command starter is holdfast's command line: it places orders and looks at them, sets stock, audits
-// the promises, reconciles and migrates the order database.
+// Command starter is holdfast's command line: it places orders and looks at them, sets stock, plays
+// flash sales, audits the promises, reconciles and migrates the order database.
 package main
 
 import (

@@ -62,15 +62,11 @@ Exit codes:
 }
 
 func (a *app) audit(ctx context.Context, timeout time.Duration) error {
-	ans, err := a.ask(ctx, request{method: http.MethodGet, path: "/v1/audit", within: timeout})
+	raw, doc, err := readAudit(a.ask(ctx, auditRequest(timeout)))
 	if err != nil {
-		return notMade(err)
+		return err
 	}
-	var doc auditDoc
-	if err := json.Unmarshal(ans.body, &doc); err != nil || doc.Holds == nil {
-		return notMade(ans.asForeign("/v1/audit", "it was not an audit's report").failure())
-	}
-	if err := a.printAudit(ans.body, doc); err != nil {
+	if err := a.printAudit(raw, doc); err != nil {
 		return err
 	}
 	if !*doc.Holds {
@@ -78,6 +74,22 @@ func (a *app) audit(ctx context.Context, timeout time.Duration) error {
 		return codeError(exitError)
 	}
 	return nil
+}
+
+func auditRequest(timeout time.Duration) request {
+	return request{method: http.MethodGet, path: "/v1/audit", within: timeout}
+}
+
+// readAudit reads the report, as it came and decoded.
+func readAudit(ans answer, err error) ([]byte, auditDoc, error) {
+	if err != nil {
+		return nil, auditDoc{}, notMade(err)
+	}
+	var doc auditDoc
+	if err := json.Unmarshal(ans.body, &doc); err != nil || doc.Holds == nil {
+		return nil, auditDoc{}, notMade(ans.asForeign("/v1/audit", "it was not an audit's report").failure())
+	}
+	return ans.body, doc, nil
 }
 
 // notMade sets the failure to make an audit apart from an audit that found something. Both exit 1.
@@ -94,6 +106,10 @@ func (a *app) printAudit(raw []byte, doc auditDoc) error {
 	if a.output == formatJSON {
 		return a.printJSON(raw)
 	}
+	return a.printAuditTable(doc)
+}
+
+func (a *app) printAuditTable(doc auditDoc) error {
 	inFlight := fmt.Sprint(doc.InFlight)
 	if doc.Oldest != nil {
 		inFlight += fmt.Sprintf(", the oldest %s (%s, placed %s)", doc.Oldest.OrderID, doc.Oldest.Status, doc.Oldest.CreatedAt)

@@ -92,7 +92,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := a.group(&cobra.Command{
 		Use:   "starter",
-		Short: "Place, cancel and answer orders, set stock, audit, reconcile, migrate",
+		Short: "Place, cancel and answer orders, set stock, play a flash sale, audit, reconcile, migrate",
 		Long: `The command line of holdfast, which places orders that hold under fire.
 
 It speaks to holdfast's API over HTTP. "order place --direct", "order resolve", "reconcile" and "migrate" speak to
@@ -110,9 +110,10 @@ Environment:
 		Example: `  starter stock set mug 100
   starter order place --customer c-17 --currency EUR --payment-method tok_ok --line mug:2:1999
   starter order list --status PENDING
+  starter flash-sale --shoppers 10000 --units 1000
   starter audit`,
 	},
-		a.orderCommand(), a.stockCommand(), a.auditCommand(), a.reconcileCommand(), a.migrateCommand())
+		a.orderCommand(), a.stockCommand(), a.flashSaleCommand(), a.auditCommand(), a.reconcileCommand(), a.migrateCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true // Main shows them
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -124,7 +125,7 @@ Environment:
 
 const exitCodesHelp = `Exit codes:
   0  done; order place: the order is confirmed
-  1  error: unreachable, timed out, failed inside; audit: the promises do not hold
+  1  error: unreachable, timed out, failed inside; audit, flash-sale: the promises do not hold
   2  usage: flags, arguments, or a request that the API refused (4xx); nothing was changed
   3  order place: the order is rejected or cancelled; order cancel: it cannot be cancelled
   4  order place: the order is pending, it has no end yet; order cancel: something is still owed`

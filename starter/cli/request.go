@@ -32,6 +32,9 @@ type request struct {
 	header map[string]string
 	body   any           // sent as JSON; nil for none
 	within time.Duration // for the whole exchange
+	// visible: a request on a connection that turns out closed is a lost answer. Otherwise net/http sends one with
+	// an Idempotency-Key again by itself, and nobody counts it.
+	visible bool
 }
 
 // answer is what the API said: a JSON document, or a problem.
@@ -74,7 +77,11 @@ func timeoutFlag(cmd *cobra.Command, timeout *time.Duration, otherwise time.Dura
 
 // ask sends a request and returns the API's document. Whatever else comes is a failure.
 func (a *app) ask(ctx context.Context, r request) (answer, error) {
-	ans, err := a.send(ctx, r)
+	return understood(a.send(ctx, r))
+}
+
+// understood makes failures of what is not the API's document.
+func understood(ans answer, err error) (answer, error) {
 	if err != nil {
 		return answer{}, asFailure(err)
 	}
@@ -155,6 +162,9 @@ func (r request) build(ctx context.Context, base *url.URL) (*http.Request, error
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	if r.visible {
+		req.GetBody = nil // without it net/http cannot
 	}
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json, application/problem+json")
