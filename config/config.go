@@ -56,7 +56,7 @@ type Config struct {
 	// PaymentTimeout bounds one request to the provider.
 	PaymentTimeout time.Duration `env:"HOLDFAST_PAYMENT_TIMEOUT" envDefault:"8s"`
 	// PaymentConcurrency bounds the requests that one process has open at the provider.
-	PaymentConcurrency int `env:"HOLDFAST_PAYMENT_CONCURRENCY" envDefault:"256"`
+	PaymentConcurrency int `env:"HOLDFAST_PAYMENT_CONCURRENCY" envDefault:"2048"`
 	// PaymentKeyMemory is how long the provider surely remembers an idempotency key. Providers promise
 	// 24 h; the default leaves room for clocks and time-outs.
 	PaymentKeyMemory time.Duration `env:"HOLDFAST_PAYMENT_KEY_MEMORY" envDefault:"20h"`
@@ -67,7 +67,7 @@ type Config struct {
 	PaymentWebhookSecret string `env:"HOLDFAST_PAYMENT_WEBHOOK_SECRET"`
 
 	// InFlight is how many workflows an api has carried at once before orders gather and go together.
-	InFlight int `env:"HOLDFAST_IN_FLIGHT" envDefault:"16"`
+	InFlight int `env:"HOLDFAST_IN_FLIGHT" envDefault:"8"`
 	// Queue is how many orders may wait in an api, and CustomerQueue how many of one customer, before more are answered 503.
 	Queue         int `env:"HOLDFAST_QUEUE" envDefault:"20000"`
 	CustomerQueue int `env:"HOLDFAST_CUSTOMER_QUEUE" envDefault:"1000"`

@@ -101,27 +101,26 @@ func (s shelf) sell(_ *orderRow, lines []lineRow) {
 	}
 }
 
-// write applies the deltas, in SKU order. The WHERE repeats what the lock and the CHECK constraints
-// promise, so that a bug above it cannot oversell.
+// write applies the deltas. SKUs that change alike go in one statement, so that a batch of many SKUs does not take one for each.
+// The WHERE repeats what the lock and the CHECK constraints promise, so that a bug above it cannot oversell.
 func (s shelf) write(tx *gorm.DB) error {
-	skus := make([]string, 0, len(s))
+	type delta struct{ onHand, reserved int64 }
+	alike := make(map[delta][]string)
 	for sku, slot := range s {
-		if slot.onHandDelta != 0 || slot.reservedDelta != 0 {
-			skus = append(skus, sku)
+		if d := (delta{slot.onHandDelta, slot.reservedDelta}); d != (delta{}) {
+			alike[d] = append(alike[d], sku)
 		}
 	}
-	slices.Sort(skus)
-	for _, sku := range skus {
-		d := s[sku]
+	for d, skus := range alike {
 		result := tx.Exec("UPDATE stock SET on_hand = on_hand + ?, reserved = reserved + ?, version = version + 1"+
-			" WHERE sku = ? AND reserved + ? BETWEEN 0 AND on_hand + ?",
-			d.onHandDelta, d.reservedDelta, sku, d.reservedDelta, d.onHandDelta)
+			" WHERE sku IN ? AND reserved + ? BETWEEN 0 AND on_hand + ?",
+			d.onHand, d.reserved, skus, d.reserved, d.onHand)
 		if result.Error != nil {
 			return result.Error
 		}
-		if result.RowsAffected != 1 {
-			return order.Failf(order.Transient, "the stock row of %s (on hand %d, reserved %d) does not allow on hand %+d, reserved %+d: see the audit",
-				sku, d.OnHand, d.Reserved, d.onHandDelta, d.reservedDelta)
+		if missing := int64(len(skus)) - result.RowsAffected; missing != 0 {
+			return order.Failf(order.Transient, "%d stock rows of %s do not allow on hand %+d, reserved %+d: see the audit",
+				missing, skuList(skus), d.onHand, d.reserved)
 		}
 	}
 	return nil

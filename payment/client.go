@@ -75,9 +75,9 @@ func New(cfg Config) (*Client, error) {
 // Close drops the idle connections. Calls under way go on.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// idleConnections is kept open towards the one host: 16 batches in flight with 64 charges each.
-// With Go's default of 2, nearly every charge of a batch would pay for a new connection.
-const idleConnections = 1024
+// idleConnections is kept open towards the one host: as many as may be busy. With Go's default of 2, nearly every charge of
+// a batch would pay for a new connection.
+const idleConnections = DefaultConcurrency
 
 // newTransport talks HTTP/1.1 to one host.
 //

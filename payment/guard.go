@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// DefaultConcurrency bounds the requests open at the provider at once: at 200 ms an answer, 1,280 a second.
-	DefaultConcurrency = 256
+	// DefaultConcurrency bounds the requests open at the provider at once: those of ten batches, and at 200 ms an answer some
+	// 10,000 a second.
+	DefaultConcurrency = 2048
 	// turnWait is how long a request waits for its turn. A step that waited longer would only keep others from their
 	// own work, which need not be with the provider.
 	turnWait = 250 * time.Millisecond

@@ -287,3 +287,16 @@ func TestWrongMethod(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOrderTakesNoParameters(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.unchanged(func() {
+		w := s.send(request{
+			method: http.MethodPost, path: "/v1/orders?wait=3", body: goodBody, header: map[string]string{"Idempotency-Key": "key-1"},
+		})
+		if p := problem(t, w, http.StatusUnprocessableEntity, slugInvalid); len(p.Errors) != 1 || p.Errors[0].Field != "wait" {
+			t.Errorf("answered %+v", p)
+		}
+	})
+}

@@ -29,17 +29,22 @@ type jsonBody[T any, P decodable[T]] struct{ Value T }
 // Resolve implements huma.Resolver. Its error is a *Problem.
 func (b *jsonBody[T, P]) Resolve(ctx huma.Context) []error {
 	r, w := humachi.Unwrap(ctx)
-	if p := checkContentType(r); p != nil {
-		return []error{p}
-	}
-	text, p := readBody(w, r)
-	if p != nil {
-		return []error{p}
-	}
-	if p := decode(text, P(&b.Value)); p != nil {
+	if p := readJSON(w, r, P(&b.Value)); p != nil {
 		return []error{p}
 	}
 	return nil
+}
+
+// readJSON reads the body of a request into v; nil if it could.
+func readJSON(w http.ResponseWriter, r *http.Request, v interface{ read(r *reader) }) *Problem {
+	if p := checkContentType(r); p != nil {
+		return p
+	}
+	text, p := readBody(w, r)
+	if p != nil {
+		return p
+	}
+	return decode(text, v)
 }
 
 // checkContentType takes application/json and nothing else. None at all is refused too: without a type a

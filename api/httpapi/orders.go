@@ -20,7 +20,7 @@ import (
 type Orders interface {
 	// Get returns orderdb.ErrNotFound if there is no row.
 	Get(ctx context.Context, id order.ID) (orderdb.Record, error)
-	// GetMany gives those that have a row.
+	// GetMany gives those that have a row, without their lines.
 	GetMany(ctx context.Context, ids []order.ID) (map[order.ID]orderdb.Record, error)
 	// CountUnsettled counts the orders created before that time for which something is owed, at most limit.
 	CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error)
@@ -212,6 +212,7 @@ func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
 	if r.Fingerprint != o.Fingerprint() {
 		return nil, keyReused()
 	}
+	r.Lines = o.Lines // the fingerprint is of them
 	location := orderPath(r.ID)
 	switch {
 	case r.Status.Sold():

@@ -162,8 +162,11 @@ func write(w http.ResponseWriter, p *Problem) {
 		return
 	}
 	w.Header().Set("Content-Type", problemType)
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(text) // the client is gone if it fails
+	_, _ = w.Write(append(text, '\n')) // the client is gone if it fails
 }
 
 // explain turns a handler's error into the problem to answer. What is neither a problem nor wrong input

@@ -44,6 +44,7 @@ func (a *API) orderRoutes() {
 		}},
 	}, a.placeOrder)
 	takesBody[orderInput](a, "/v1/orders")
+	a.mux.Post("/v1/orders", a.servePlaceOrder)
 	register(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/orders/{id}", OperationID: "getOrder", Tags: []string{tagOrders},
 		Summary: "Get an order", Errors: []int{404, 503},
