@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"holdfast/order"
 )
 
@@ -52,8 +54,8 @@ type Workflow interface {
 type Books interface {
 	// Unsettled counts the orders created before that time for which something is owed, at most limit.
 	Unsettled(ctx context.Context, before time.Time, limit int) (int, error)
-	// OnRecord gives those of the orders that have a row.
-	OnRecord(ctx context.Context, ids []order.ID) ([]order.ID, error)
+	// OnRecord gives those of the orders that have a row, and whether they are settled.
+	OnRecord(ctx context.Context, ids []order.ID) (settled map[order.ID]bool, err error)
 }
 
 // Limits bound the orders that wait and that are carried at once, in one program. All are at least 1.
@@ -72,8 +74,9 @@ type Config struct {
 
 	Carrier Carrier
 	Books   Books
-	// MaxBatch and MaxBatchBytes bound a batch, MaxBatchedOrder the bytes of an order in it: a longer one goes alone.
-	MaxBatch, MaxBatchBytes, MaxBatchedOrder int
+	// MaxBatch, MaxBatchLines and MaxBatchBytes bound a batch, MaxBatchedOrder the bytes of an order in it: a longer one goes
+	// alone.
+	MaxBatch, MaxBatchLines, MaxBatchBytes, MaxBatchedOrder int
 }
 
 // Admission lets orders in. It may be used from many goroutines.
@@ -84,6 +87,8 @@ type Admission struct {
 	metrics *Metrics
 	flights sync.WaitGroup
 	patient *patient
+	// begun are orders whose workflows this program has left behind, or may have started although it heard that it could not.
+	begun *lru.Cache[order.ID, struct{}]
 
 	mu        sync.Mutex
 	tickets   map[order.ID]*entry // queued and in flight
@@ -102,6 +107,7 @@ type entry struct {
 	encoded     json.RawMessage
 	waiters     int
 	flying      bool
+	started     chan struct{} // closed when its turn has come, or never will
 
 	// Set before done is closed.
 	err      error // why nothing carries it, as far as can be known
@@ -109,16 +115,24 @@ type entry struct {
 	done     chan struct{}
 }
 
+// maxBegun bounds the memory, to some 10 MB.
+const maxBegun = 1 << 16
+
 // New makes an admission. Close must be called.
-func New(cfg Config, metrics *Metrics) *Admission {
+func New(cfg Config, metrics *Metrics) (*Admission, error) {
+	begun, err := lru.New[order.ID, struct{}](maxBegun)
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	a := &Admission{
-		cfg: cfg, ctx: ctx, stop: stop, metrics: metrics,
+		begun: begun,
+		cfg:   cfg, ctx: ctx, stop: stop, metrics: metrics,
 		tickets: make(map[order.ID]*entry), customers: make(map[string]int), patient: newPatient(cfg),
 	}
 	a.flights.Go(func() { a.patient.watch(ctx) })
 	metrics.observe(a)
-	return a
+	return a, nil
 }
 
 // Ticket is an order's place. Leave must be called when its holder waits no more.
@@ -144,7 +158,9 @@ func (a *Admission) Enter(o order.Order) (*Ticket, error) {
 		return nil, err
 	}
 	if e == nil {
-		e = &entry{order: o, fingerprint: fingerprint, encoded: encoded, done: make(chan struct{})}
+		e = &entry{
+			order: o, fingerprint: fingerprint, encoded: encoded, started: make(chan struct{}), done: make(chan struct{}),
+		}
 		a.tickets[o.ID] = e
 		a.queue = append(a.queue, e)
 	}
@@ -156,11 +172,12 @@ func (a *Admission) Enter(o order.Order) (*Ticket, error) {
 	return &Ticket{a: a, entry: e}, nil
 }
 
-// Carries tells whether the order is there, waiting or on its way.
+// Carries tells whether the order is there, waiting or on its way, or a workflow of it may run that was left behind. It must
+// not be told that nothing was started for it.
 func (a *Admission) Carries(id order.ID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.tickets[id] != nil
+	return a.tickets[id] != nil || a.begun.Contains(id)
 }
 
 // refusal says why an order cannot come in. there is who came under its id before, nil if nobody is there. The lock is held.
@@ -172,6 +189,8 @@ func (a *Admission) refusal(there *entry, o order.Order, fingerprint order.Finge
 		return nil
 	case a.draining:
 		return ErrDraining
+	case a.begun.Contains(o.ID): // whom to let in again costs nothing new
+		return nil
 	case a.waiting >= a.cfg.Queue, a.patient.count() >= a.cfg.Patient:
 		return ErrFull
 	case a.customers[o.CustomerID] >= a.cfg.CustomerQueue:
@@ -179,6 +198,9 @@ func (a *Admission) refusal(there *entry, o order.Order, fingerprint order.Finge
 	}
 	return nil
 }
+
+// Started is closed when the order's turn has come, or never will: Done is closed then as well.
+func (t *Ticket) Started() <-chan struct{} { return t.entry.started }
 
 // Done is closed when the workflow that carries the order has ended, or is not waited for any more.
 func (t *Ticket) Done() <-chan struct{} { return t.entry.done }
@@ -237,16 +259,19 @@ func (a *Admission) launch() {
 
 // next takes the next batch out of the queue. The lock is held.
 func (a *Admission) next() (batch []*entry) {
-	bytes, taken := 0, 0
+	bytes, lines, taken := 0, 0, 0
 	for _, e := range a.queue {
 		if e.waiters > 0 {
 			long := len(e.encoded) > a.cfg.MaxBatchedOrder
-			if len(batch) == a.cfg.MaxBatch || len(batch) > 0 && (long || bytes+len(e.encoded) > a.cfg.MaxBatchBytes) {
+			bytes += len(e.encoded)
+			lines += len(e.order.Lines)
+			beyond := long || bytes > a.cfg.MaxBatchBytes || lines > a.cfg.MaxBatchLines
+			if len(batch) == a.cfg.MaxBatch || len(batch) > 0 && beyond {
 				break
 			}
 			batch = append(batch, e)
-			bytes += len(e.encoded)
 			e.flying = true
+			close(e.started)
 			a.unqueue(e)
 			if long {
 				taken++
@@ -280,6 +305,11 @@ func (a *Admission) fly(batch []*entry) {
 		}
 	}
 	a.patient.handedOn(ids, time.Now())
+	for _, e := range batch {
+		if e.handedOn || err != nil {
+			a.begun.Add(e.order.ID, struct{}{})
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pace.add(len(batch), time.Now())
@@ -325,8 +355,14 @@ func (a *Admission) carry(batch []*entry) (handedOn []int, err error) {
 	return handedOn, nil
 }
 
+// outage is what RetryAfter says while too many orders are unsettled, in seconds: the end of an outage is not known.
+const outage = 10
+
 // RetryAfter is how long the queue of now takes, in whole seconds from 1 to 30.
 func (a *Admission) RetryAfter() int {
+	if a.patient.count() >= a.cfg.Patient {
+		return outage
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.pace.seconds(a.waiting, time.Now())
@@ -343,6 +379,7 @@ func (a *Admission) Drain() {
 			delete(a.tickets, e.order.ID)
 			e.flying = true // nobody takes it out of the queue again
 			e.err = ErrDraining
+			close(e.started)
 			close(e.done)
 		}
 	}

@@ -99,8 +99,8 @@ type door struct {
 
 	mu        sync.Mutex
 	unsettled int
-	onRecord  []order.ID
-	away      error // the order database gives no answer
+	onRecord  map[order.ID]bool // whether it is settled
+	away      error             // the order database gives no answer
 }
 
 // Unsettled and OnRecord implement admission.Books.
@@ -110,24 +110,25 @@ func (d *door) Unsettled(_ context.Context, _ time.Time, limit int) (int, error)
 	return min(d.unsettled, limit), d.away
 }
 
-func (d *door) OnRecord(_ context.Context, ids []order.ID) (known []order.ID, _ error) {
+func (d *door) OnRecord(_ context.Context, ids []order.ID) (map[order.ID]bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	known := make(map[order.ID]bool)
 	for _, id := range ids {
-		if slices.Contains(d.onRecord, id) {
-			known = append(known, id)
+		if settled, ok := d.onRecord[id]; ok {
+			known[id] = settled
 		}
 	}
 	return known, d.away
 }
 
 // record gives the orders rows.
-func (d *door) record(t *testing.T, names ...string) {
+func (d *door) record(t *testing.T, settled bool, names ...string) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, name := range names {
-		d.onRecord = append(d.onRecord, named(t, "c-"+name, name).ID)
+		d.onRecord[named(t, "c-"+name, name).ID] = settled
 	}
 }
 
@@ -145,17 +146,20 @@ func at(t *testing.T, change func(*admission.Config), situation func(t *testing.
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := &door{carrier: &carrier{}, registry: prometheus.NewRegistry()}
+		d := &door{carrier: &carrier{}, registry: prometheus.NewRegistry(), onRecord: make(map[order.ID]bool)}
 		cfg := admission.Config{
 			Limits:   admission.Limits{InFlight: 2, Queue: 10, CustomerQueue: 6, Patient: 5},
 			Carrier:  d.carrier,
 			Books:    d,
-			MaxBatch: 4, MaxBatchBytes: 10_000, MaxBatchedOrder: 1_000,
+			MaxBatch: 4, MaxBatchLines: 100, MaxBatchBytes: 10_000, MaxBatchedOrder: 1_000,
 		}
 		if change != nil {
 			change(&cfg)
 		}
-		d.Admission = admission.New(cfg, admission.NewMetrics(d.registry))
+		var err error
+		if d.Admission, err = admission.New(cfg, admission.NewMetrics(d.registry)); err != nil {
+			t.Fatal(err)
+		}
 		defer d.Close()
 		synctest.Wait()
 		situation(t, d)
@@ -379,6 +383,14 @@ func TestALongOrderGoesAlone(t *testing.T) {
 	})
 }
 
+func TestABatchIsBoundedInLines(t *testing.T) {
+	at(t, func(c *admission.Config) { c.MaxBatchLines = 2 }, func(t *testing.T, d *door) {
+		d.enter(t, "a", "b", "c", "d", "e")
+		d.land(0)
+		d.flew(t, "a", "b", "c+d")
+	})
+}
+
 func TestABatchIsBoundedInBytes(t *testing.T) {
 	at(t, func(c *admission.Config) { c.MaxBatchBytes = 500 }, func(t *testing.T, d *door) {
 		d.enter(t, "a", "b", "c", "d", "e", "f")
@@ -453,6 +465,9 @@ func TestNobodyIsLetInWhileManyAreUnsettled(t *testing.T) {
 		full("fewer than the bound", nil)
 		d.counts(1000, nil)
 		full("a provider that is out", admission.ErrFull)
+		if got := d.RetryAfter(); got != 10 {
+			t.Errorf("come again after %d s", got)
+		}
 		d.counts(0, errors.New("no count"))
 		full("nobody knows that it is over", admission.ErrFull)
 		d.counts(0, nil)
@@ -474,14 +489,53 @@ func TestWhatIsHandedOnCountsUntilItIsCounted(t *testing.T) {
 		wantGauge(t, d, "holdfast_admission_patient", 2)
 		time.Sleep(10 * time.Second)
 		wantGauge(t, d, "holdfast_admission_patient", 3) // b as well, and none has a row
-		d.record(t, "c")
+		d.record(t, false, "c")
 		d.counts(0, errors.New("no answer"))
 		wantGauge(t, d, "holdfast_admission_patient", 3)
 		d.counts(1, nil)
 		wantGauge(t, d, "holdfast_admission_patient", 3) // of these the database counts one
-		d.record(t, "b", "d")
+		d.record(t, false, "b", "d")
 		d.counts(0, nil)
 		wantGauge(t, d, "holdfast_admission_patient", 0)
+	})
+}
+
+// TestWhatIsHandedOnAndSettledCountsNoMore, however young it is.
+func TestWhatIsHandedOnAndSettledCountsNoMore(t *testing.T) {
+	at(t, nil, func(t *testing.T, d *door) {
+		d.handsOn = []int{0, 1}
+		d.enter(t, "a", "b", "c", "d", "e")
+		d.land(0)
+		d.land(2)
+		d.record(t, true, "c")
+		d.record(t, false, "d")
+		d.counts(0, nil)
+		wantGauge(t, d, "holdfast_admission_patient", 1)
+	})
+}
+
+// TestWhatMayHaveStartedIsLetInAgain however full it is: its shopper must not be told that nothing was started.
+func TestWhatMayHaveStartedIsLetInAgain(t *testing.T) {
+	at(t, nil, func(t *testing.T, d *door) {
+		d.cannot = errors.New("no answer in time")
+		d.enter(t, "ambiguous")
+		d.cannot = nil
+		d.enter(t, "patient")
+		time.Sleep(4 * time.Second)
+		d.counts(1000, nil)
+		for name, want := range map[string]error{"ambiguous": nil, "patient": nil, "new": admission.ErrFull} {
+			o := named(t, "c-"+name, name)
+			if carries := d.Carries(o.ID); carries != (want == nil) {
+				t.Errorf("%s is carried: %v", name, carries)
+			}
+			ticket, err := d.Enter(o)
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err == nil {
+				ticket.Leave()
+			}
+		}
 	})
 }
 

@@ -2,6 +2,8 @@ package admission
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -41,8 +43,9 @@ type count struct {
 const (
 	// moment is how long a count is believed. A SKU that is restocked sells again within it.
 	moment = 100 * time.Millisecond
-	// gateAtOnce is how many questions to the front are under way at once, gateKeys what one of them is about at most.
-	gateAtOnce = 4
+	// gateAtOnce is how many questions to the front are under way at once, gateKeys what one of them is about at most. In a
+	// flood more would only make more questions of what one could ask.
+	gateAtOnce = 1
 	gateKeys   = 500
 	// gatePatience is how long an order waits for the front at most. Then it goes on as if there were no gate.
 	gatePatience = 250 * time.Millisecond
@@ -66,13 +69,35 @@ func NewGate(front Front, metrics *Metrics) (*Gate, error) {
 // each customer. It costs nothing while it is sure of the contrary. What is not known counts as plenty, since there is
 // more behind the gate.
 func (g *Gate) Suspects(ctx context.Context, o order.Order) bool {
+	var unknown []order.Line
 	for _, line := range o.Lines {
-		if c, known := g.look(ctx, line.SKU); known && (c.units < line.Quantity || c.limit > 0) {
+		c, known := g.seen.Get(line.SKU)
+		switch {
+		case !known || time.Now().After(c.until):
+			unknown = append(unknown, line)
+		case c.suspect(line):
 			return true
 		}
 	}
-	return false
+	if len(unknown) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, gatePatience)
+	defer cancel()
+	var suspect atomic.Bool
+	var looks sync.WaitGroup
+	for _, line := range unknown {
+		looks.Go(func() {
+			if c, known := g.look(ctx, line.SKU); known && c.suspect(line) {
+				suspect.Store(true)
+			}
+		})
+	}
+	looks.Wait()
+	return suspect.Load()
 }
+
+func (c count) suspect(line order.Line) bool { return c.units < line.Quantity || c.limit > 0 }
 
 // Refusal tells whether the order would be refused; the verdict is empty if not, or if it has reserved its units. An order that
 // is on record has its answer there, whatever this says. The error is that the front does not say.
@@ -84,11 +109,8 @@ func (g *Gate) Refusal(ctx context.Context, o order.Order) (order.Reservation, e
 // TurnedAway counts an order that was turned away because of the verdict.
 func (g *Gate) TurnedAway(v order.Verdict) { g.turnedAway.WithLabelValues(string(v)).Inc() }
 
-// look gives what was said of a SKU within the last moment. known is false if nothing is.
+// look asks for a SKU. known is false if nothing is.
 func (g *Gate) look(ctx context.Context, sku string) (c count, known bool) {
-	if c, known := g.seen.Get(sku); known && time.Now().Before(c.until) {
-		return c, true
-	}
 	began := time.Now()
 	c, known, err := g.counts.Get(ctx, sku)
 	if err != nil || !known {

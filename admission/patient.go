@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,13 +17,8 @@ type patient struct {
 
 	mu      sync.Mutex
 	counted int // by the order database, the last time it answered
-	// unseen were handed on by this program and are not counted by the order database yet, the oldest first.
-	unseen []handedOn
-}
-
-type handedOn struct {
-	id order.ID
-	at time.Time
+	// unseen were handed on by this program, and when; the order database does not count them yet.
+	unseen map[order.ID]time.Time
 }
 
 const (
@@ -36,7 +32,7 @@ const (
 	forgetAfter = 10 * time.Minute
 )
 
-func newPatient(cfg Config) *patient { return &patient{cfg: cfg} }
+func newPatient(cfg Config) *patient { return &patient{cfg: cfg, unseen: make(map[order.ID]time.Time)} }
 
 // watch counts until the context ends. While the order database does not answer, what is handed on adds up.
 func (p *patient) watch(ctx context.Context) {
@@ -60,48 +56,40 @@ func (p *patient) recount(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	old := p.olderThan(now.Add(-usualTime))
-	for chunk := range slices.Chunk(old, p.cfg.MaxBatch) {
-		onRecord, err := p.cfg.Books.OnRecord(ctx, chunk)
+	for chunk := range slices.Chunk(p.ids(), p.cfg.MaxBatch) {
+		settled, err := p.cfg.Books.OnRecord(ctx, chunk)
 		if err != nil {
 			return
 		}
-		p.drop(onRecord, now.Add(-forgetAfter))
+		p.drop(settled, now)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counted = n
 }
 
-// olderThan gives the orders that are unseen although the order database would count them if they had a row.
-func (p *patient) olderThan(t time.Time) (ids []order.ID) {
+func (p *patient) ids() []order.ID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, h := range p.unseen {
-		if h.at.After(t) {
-			break
-		}
-		ids = append(ids, h.id)
-	}
-	return ids
+	return slices.Collect(maps.Keys(p.unseen))
 }
 
-// drop takes out the orders that have been seen, and those that are not waited for any more.
-func (p *patient) drop(seen []order.ID, before time.Time) {
-	is := make(map[order.ID]bool, len(seen))
-	for _, id := range seen {
-		is[id] = true
-	}
+// drop takes out what is settled or counted by the order database, and what is not expected there any more.
+func (p *patient) drop(settled map[order.ID]bool, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unseen = slices.DeleteFunc(p.unseen, func(h handedOn) bool { return is[h.id] || h.at.Before(before) })
+	maps.DeleteFunc(p.unseen, func(id order.ID, at time.Time) bool {
+		isSettled, onRecord := settled[id]
+		age := now.Sub(at)
+		return isSettled || onRecord && age >= usualTime || age >= forgetAfter
+	})
 }
 
 func (p *patient) handedOn(ids []order.ID, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range ids {
-		p.unseen = append(p.unseen, handedOn{id, at})
+		p.unseen[id] = at
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // more.
 const (
 	MaxBatch      = 200       // orders
+	MaxBatchLines = 1000      // of all orders together, since stock rows are locked for that long
 	MaxBatchBytes = 512 << 10 // of encoded orders
 	// MaxBatchedOrder is the most bytes of an order in a batch. A longer one goes alone.
 	MaxBatchedOrder = 16 << 10
@@ -74,7 +75,7 @@ func placeBatch(ctx workflow.Context, orders []order.Order) activities.BatchResu
 	if err := workflow.ExecuteLocalActivity(local, activities.PlaceBatch, orders).Get(ctx, &result); err != nil {
 		result = activities.BatchResult{Failure: rootMessage(err)}
 		for i, o := range orders {
-			if o.ID == "" {
+			if _, err := order.ParseID(string(o.ID)); err != nil {
 				result.Invalid = append(result.Invalid, i)
 				continue
 			}

@@ -199,7 +199,7 @@ func TestAnOrderThatWasHandedOnUndoesWhatItsBatchMayHaveDone(t *testing.T) {
 			}
 			return nil
 		}
-		ends(t, j, "Reserve", "Open", "Reverse", "Release", "Settle")
+		ends(t, j, "Reserve", "Open", "Release", "Settle")
 	})
 	t.Run("a charge of an order that was settled meanwhile", func(t *testing.T) {
 		t.Parallel()

@@ -26,7 +26,7 @@ type undo struct {
 }
 
 func newUndo(ctx workflow.Context, o order.Order, before Before) *undo {
-	return &undo{order: o, workflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, before: before, charged: before.Tried}
+	return &undo{order: o, workflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, before: before}
 }
 
 func (u *undo) mayBeReserved() { u.reserved = true }
@@ -105,7 +105,7 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 // reverse reverses the charge. Where a person has said that there is none, and this workflow knows no better, it is still
 // asked for, which stops one that is on its way, but his word stands if the provider does not answer.
 func (u *undo) reverse(ctx workflow.Context, word order.Answer) error {
-	if word == order.NotCharged && !u.charged {
+	if word == order.NotCharged && !u.charged && !u.before.Tried {
 		_, _ = fast(ctx, activities.Reverse, u.order.ID)
 		return nil
 	}
@@ -128,11 +128,11 @@ func (u *undo) foreign(ctx workflow.Context) (Result, error) {
 }
 
 // owesReversal tells whether a charge may exist for a closed row. Another workflow may have sent one
-// for a row that is not settled, unless this one wrote the row's end and knows better.
+// for a row that is not settled, and the batch before this one whatever the row says, unless this one wrote the row's end and knows better.
 func (u *undo) owesReversal(row order.Row) bool {
 	if u.charged {
 		return true
 	}
 	wroteEnd := row.Changed && (u.uncharged || !row.Held)
-	return !row.Settled && !wroteEnd
+	return (!row.Settled || u.before.Tried) && !wroteEnd
 }

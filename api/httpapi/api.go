@@ -123,12 +123,16 @@ func New(d Deps) (*API, error) {
 	if a.gate, err = admission.NewGate(d.Front, turnedAway); err != nil {
 		return nil, err
 	}
-	a.admission = admission.New(admission.Config{
+	a.admission, err = admission.New(admission.Config{
 		Limits:   d.Limits,
 		Carrier:  lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: a.patience.start},
 		Books:    books{d.Orders},
-		MaxBatch: workflows.MaxBatch, MaxBatchBytes: workflows.MaxBatchBytes, MaxBatchedOrder: workflows.MaxBatchedOrder,
+		MaxBatch: workflows.MaxBatch, MaxBatchLines: workflows.MaxBatchLines, MaxBatchBytes: workflows.MaxBatchBytes,
+		MaxBatchedOrder: workflows.MaxBatchedOrder,
 	}, turnedAway)
+	if err != nil {
+		return nil, err
+	}
 	a.mux.Use(a.observe, a.sameOrigin, middleware.GetHead)
 	a.mux.NotFound(a.notFound)
 	a.mux.MethodNotAllowed(a.methodNotAllowed)
@@ -141,9 +145,9 @@ func New(d Deps) (*API, error) {
 	return a, nil
 }
 
-// rowReads is how many reads of rows for those who wait are under way at once. More would only keep orders from the
-// connections that they need.
-const rowReads = 4
+// rowReads is how many reads of rows for those who wait are under way at once. More would only make more reads of what one
+// could read, and keep orders from the connections that they need.
+const rowReads = 1
 
 func (a *API) readRows(ctx context.Context, ids []order.ID) (map[order.ID]orderdb.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.patience.row)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -128,6 +129,7 @@ func TestAnOrderWhoseTurnDoesNotComeIsNotStarted(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(d *Deps) { d.Limits.InFlight = 1 })
 	s.temporal.forever = true
+	s.api.patience.row = 50 * time.Millisecond
 	ticket, err := s.api.admission.Enter(orderFor(t, "key-before"))
 	if err != nil {
 		t.Fatal(err)
@@ -158,4 +160,53 @@ func TestAStopTurnsAwayWhoeverWaits(t *testing.T) {
 	if errs := s.logs.errors(); len(errs) > 0 {
 		t.Errorf("logged %q", errs)
 	}
+}
+
+// TestWhoDoesNotWaitForTheEndIsLetInAfterOthers.
+func TestWhoDoesNotWaitForTheEndIsLetInAfterOthers(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(d *Deps) { d.Limits.InFlight = 1 })
+	land := make(chan struct{})
+	s.temporal.run = func(o order.Order) {
+		if o.ID != goodOrder(t).ID {
+			<-land
+		}
+		s.confirm(o)
+	}
+	ticket, err := s.api.admission.Enter(orderFor(t, "key-before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ticket.Leave()
+	time.AfterFunc(50*time.Millisecond, func() { close(land) })
+	document[orderDoc](t, s.send(request{
+		method: http.MethodPost, path: "/v1/orders", body: goodBody, header: map[string]string{"Prefer": "wait=0"},
+	}), http.StatusCreated)
+}
+
+// TestWhatMayHaveStartedIsNeverToldThatNothingWas: its workflow began and no worker has come to it yet.
+func TestWhatMayHaveStartedIsNeverToldThatNothingWas(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.api.patience.row = 50 * time.Millisecond
+	s.temporal.err = errors.New("no answer in time")
+	problem(t, s.post(goodBody), http.StatusServiceUnavailable, slugUnavailable)
+	s.sellOut(100)
+	problem(t, s.post(goodBody), http.StatusServiceUnavailable, slugUnavailable) // not: sold out
+	s.api.Drain()
+	problem(t, s.post(goodBody), http.StatusServiceUnavailable, slugUnavailable) // not: full
+}
+
+// TestARepeatIsNotDisturbedByAWrongOneInFlight under the same key.
+func TestARepeatIsNotDisturbedByAWrongOneInFlight(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.confirm(goodOrder(t))
+	s.temporal.run, s.temporal.forever = nil, true
+	ticket, err := s.api.admission.Enter(orderOf(t, "c-1", "key-1", 7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ticket.Leave()
+	document[orderDoc](t, s.post(goodBody), http.StatusCreated)
 }

@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"holdfast/admission"
 	"holdfast/order"
@@ -55,8 +54,7 @@ type single struct{ run client.WorkflowRun }
 
 // Wait implements admission.Workflow.
 func (s single) Wait(ctx context.Context) ([]int, error) {
-	_ = s.run.Get(ctx, nil)
-	return nil, ctx.Err()
+	return nil, unanswered(s.run.Get(ctx, nil))
 }
 
 type batch struct{ run client.WorkflowRun }
@@ -64,8 +62,16 @@ type batch struct{ run client.WorkflowRun }
 // Wait implements admission.Workflow.
 func (b batch) Wait(ctx context.Context) ([]int, error) {
 	var outcome workflows.BatchOutcome
-	_ = b.run.Get(ctx, &outcome)
-	return outcome.HandedOn, ctx.Err()
+	err := unanswered(b.run.Get(ctx, &outcome))
+	return outcome.HandedOn, err
+}
+
+// unanswered is nil if the workflow has ended, however it did.
+func unanswered(err error) error {
+	if _, ended := errors.AsType[*sdktemporal.WorkflowExecutionError](err); ended {
+		return nil
+	}
+	return err
 }
 
 // books is what the admission asks the order database. It implements admission.Books.
@@ -77,22 +83,26 @@ func (b books) Unsettled(ctx context.Context, before time.Time, limit int) (int,
 }
 
 // OnRecord implements admission.Books.
-func (b books) OnRecord(ctx context.Context, ids []order.ID) ([]order.ID, error) {
+func (b books) OnRecord(ctx context.Context, ids []order.ID) (map[order.ID]bool, error) {
 	records, err := b.GetMany(ctx, ids)
-	return slices.Collect(maps.Keys(records)), err
+	settled := make(map[order.ID]bool, len(records))
+	for id, r := range records {
+		settled[id] = r.SettledAt != nil
+	}
+	return settled, err
 }
 
 // await waits until the order has its end, in whichever lane, or the deadline has come, and reads its row. The error is one
 // of admission's if nothing was started.
 func (a *API) await(ctx context.Context, t *admission.Ticket, id order.ID, deadline time.Time) (orderdb.Record, error) {
+	if err := a.awaitTurn(ctx, t, deadline); err != nil {
+		return orderdb.Record{}, err
+	}
 	wait, cancel := a.untilDrained(ctx, deadline)
 	defer cancel()
 	select {
 	case <-t.Done():
 	case <-wait.Done():
-		if dropped := t.Leave(); dropped {
-			return orderdb.Record{}, admission.ErrFull
-		}
 		return a.waitForRow(ctx, id, true)
 	}
 	if err := t.Err(); admission.TurnedAway(err) {
@@ -108,6 +118,25 @@ func (a *API) await(ctx context.Context, t *admission.Ticket, id order.ID, deadl
 		a.untilDecided(wait, id)
 	}
 	return a.waitForRow(ctx, id, true)
+}
+
+// awaitTurn waits until the order has started, or never will, for a while even if the caller would not wait: otherwise who
+// does not wait for the end would not be let in while others are.
+func (a *API) awaitTurn(ctx context.Context, t *admission.Ticket, deadline time.Time) error {
+	if least := time.Now().Add(a.patience.row); deadline.Before(least) {
+		deadline = least
+	}
+	wait, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	select {
+	case <-t.Started():
+		return nil
+	case <-wait.Done():
+	}
+	if dropped := t.Leave(); dropped {
+		return admission.ErrFull
+	}
+	return nil // another waits for it, or it has just started
 }
 
 // untilDecided waits until the row is not PENDING any more, or ctx ends. It watches the row and not the workflow: of
@@ -128,11 +157,9 @@ func (a *API) untilDrained(ctx context.Context, deadline time.Time) (context.Con
 	return ctx, func() { stop(); cancel() }
 }
 
-// turnAway answers an order for which nothing was started. One that is on record is answered by its row all the same.
+// turnAway answers an order for which this request started nothing. One that is on record is answered by its row all the
+// same.
 func (a *API) turnAway(ctx context.Context, o order.Order, reason error) (*placeAnswer, error) {
-	if errors.Is(reason, admission.ErrKeyReused) {
-		return nil, keyReused()
-	}
 	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
 	defer cancel()
 	record, err := a.row(ctx, o.ID)
@@ -140,9 +167,13 @@ func (a *API) turnAway(ctx context.Context, o order.Order, reason error) (*place
 	case err == nil:
 		return answerPlaced(o, record)
 	case !errors.Is(err, orderdb.ErrNotFound):
-		return nil, a.outcomeUnknown(ctx, o.ID, errors.Join(reason, err)) // an earlier request may have placed it
+		return nil, a.outcomeUnknown(ctx, o.ID, errors.Join(reason, err))
+	case errors.Is(reason, admission.ErrKeyReused):
+		return nil, keyReused()
+	case a.admission.Carries(o.ID): // an earlier request may have placed it
+		return nil, a.outcomeUnknown(ctx, o.ID, reason)
 	}
-	p := newProblem(slugFull, "nothing was started: %s", reason)
+	p := newProblem(slugFull, "this request started nothing: %s", reason)
 	p.retryAfter = a.admission.RetryAfter()
 	return nil, p
 }

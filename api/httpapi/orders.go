@@ -188,20 +188,24 @@ func (a *API) refuseUnknown(ctx context.Context, o order.Order, unknown []string
 // refuse turns an order away that would be refused anyway. One that is on record is answered by its row. One that has reserved
 // its units, or of which it cannot be told, is not turned away: both are nil.
 func (a *API) refuse(ctx context.Context, o order.Order) (*placeAnswer, error) {
+	// Redis comes first: what is reserved after this look has its row only later.
+	refusal, err := a.gate.Refusal(ctx, o)
+	if err != nil || !refusal.Refused() {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
 	defer cancel()
 	record, err := a.row(ctx, o.ID)
-	if err == nil {
+	switch {
+	case err == nil:
 		return answerPlaced(o, record)
-	}
-	refusal, frontErr := a.gate.Refusal(ctx, o)
-	if frontErr != nil || !errors.Is(err, orderdb.ErrNotFound) || !refusal.Refused() {
+	case !errors.Is(err, orderdb.ErrNotFound):
 		return nil, nil
 	}
 	a.gate.TurnedAway(refusal.Verdict)
-	p := newProblem(slugSoldOut, "nothing was started: there are not enough units of %s", strings.Join(refusal.SKUs, ", "))
+	p := newProblem(slugSoldOut, "this request started nothing: there are not enough units of %s", strings.Join(refusal.SKUs, ", "))
 	if refusal.Verdict == order.LimitExceeded {
-		p = newProblem(slugLimitExceeded, "nothing was started: the customer would have more than he may of %s", strings.Join(refusal.SKUs, ", "))
+		p = newProblem(slugLimitExceeded, "this request started nothing: the customer would have more than he may of %s", strings.Join(refusal.SKUs, ", "))
 	}
 	p.SKUs = refusal.SKUs
 	return nil, p

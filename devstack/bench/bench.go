@@ -21,7 +21,7 @@ type Options struct {
 	// Duration is how long each side of a comparison takes its turn, Repetitions how many turns it has.
 	Duration    time.Duration
 	Repetitions int
-	// Shoppers is how many orders are under way at once, and twice that with a slow provider.
+	// Shoppers is how many orders are under way at once.
 	Shoppers int
 	// Orders is how many orders the soak places, in slices of Slice.
 	Orders, Slice int

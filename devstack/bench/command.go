@@ -38,7 +38,7 @@ Scenarios:
 	flags.StringSliceVar(&o.Only, "only", nil, "run only these scenarios: NAME[,NAME...]")
 	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "how long each side of a comparison takes its turn")
 	flags.IntVar(&o.Repetitions, "repetitions", 5, "how many turns each side has")
-	flags.IntVar(&o.Shoppers, "shoppers", 1000, "how many orders are under way at once; twice as many with the slow provider")
+	flags.IntVar(&o.Shoppers, "shoppers", 2000, "how many orders are under way at once")
 	flags.IntVar(&o.Orders, "orders", 240_000, "how many orders the soak places")
 	flags.StringVar(&o.CSV, "csv", "", "file to write the sweep's figures to")
 	flags.StringVar(&o.SVG, "svg", "", "file to draw the sweep to")

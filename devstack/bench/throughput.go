@@ -39,8 +39,8 @@ func (b *bench) many(ctx context.Context) error {
 func (b *bench) slow(ctx context.Context) error {
 	slowness := shop.Fault{Mode: "slow", Seconds: 3600, DelayMS: 200}
 	return b.measureThroughput(ctx, throughput{
-		name: "slow", key: "orders_slow_provider_vs_empty", shoppers: 2 * b.Shoppers,
-		bodies:  func() ([][]byte, error) { return hotOrders(2 * b.Shoppers) },
+		name: "slow", key: "orders_slow_provider_vs_empty", shoppers: b.Shoppers,
+		bodies:  func() ([][]byte, error) { return hotOrders(b.Shoppers) },
 		prepare: func(ctx context.Context, f *floor) error { return f.Ail(ctx, f.stack.GatewayURL(), slowness) },
 	})
 }
