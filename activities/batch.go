@@ -142,16 +142,17 @@ func advance[In, Out any](ctx context.Context, b *batch, at stage, name string, 
 
 func (b *batch) result() (r BatchResult) {
 	for i, c := range b.orders {
-		switch c.stage {
-		case ended:
-		case invalid:
-			r.Invalid = append(r.Invalid, i)
-		default:
-			if len(r.Undecided) == 0 && c.err != nil {
-				r.Failure = c.err.Error()
-			}
-			r.Undecided = append(r.Undecided, i)
+		if c.stage == ended {
+			continue
 		}
+		if c.stage == invalid {
+			r.Invalid = append(r.Invalid, i)
+			continue
+		}
+		if len(r.Undecided) == 0 && c.err != nil {
+			r.Failure = c.err.Error()
+		}
+		r.Undecided = append(r.Undecided, i)
 	}
 	return r
 }

@@ -131,7 +131,7 @@ func TestAnOrderThatIsCarriedAlreadyNeedsNoOther(t *testing.T) {
 func TestAnOrderThatCannotBeReadHarmsOnlyItself(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{false, true} {
-		b := newBatch(t, func(orders []order.Order) (activities.BatchResult, error) {
+		b := newBatch(t, func([]order.Order) (activities.BatchResult, error) {
 			if fails {
 				return activities.BatchResult{}, errors.New("panic: a bug")
 			}

@@ -69,11 +69,11 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 		return a.refuseUnknown(ctx, o, unknown)
 	}
 	if a.gate.Suspects(ctx, o) && !a.admission.Carries(o.ID) {
-		if answer, err := a.refuse(ctx, o); answer != nil || err != nil {
+		if answer, refused, err := a.refuse(ctx, o); refused {
 			return answer, err
 		}
 	}
-	ticket, err := a.admission.Enter(o)
+	ticket, err := a.admission.Enter(o) //nolint:contextcheck // its workflow is waited for whether or not this caller stays
 	if err != nil {
 		return a.turnAway(ctx, o, err)
 	}
@@ -186,21 +186,22 @@ func (a *API) refuseUnknown(ctx context.Context, o order.Order, unknown []string
 }
 
 // refuse turns an order away that would be refused anyway. One that is on record is answered by its row. One that has reserved
-// its units, or of which it cannot be told, is not turned away: both are nil.
-func (a *API) refuse(ctx context.Context, o order.Order) (*placeAnswer, error) {
+// its units, or of which it cannot be told, is not refused.
+func (a *API) refuse(ctx context.Context, o order.Order) (answer *placeAnswer, refused bool, err error) {
 	// Redis comes first: what is reserved after this look has its row only later.
 	refusal, err := a.gate.Refusal(ctx, o)
 	if err != nil || !refusal.Refused() {
-		return nil, nil
+		return nil, false, nil // there is more behind the gate
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.patience.row)
 	defer cancel()
 	record, err := a.row(ctx, o.ID)
 	switch {
 	case err == nil:
-		return answerPlaced(o, record)
+		answer, err = answerPlaced(o, record)
+		return answer, true, err
 	case !errors.Is(err, orderdb.ErrNotFound):
-		return nil, nil
+		return nil, false, nil
 	}
 	a.gate.TurnedAway(refusal.Verdict)
 	p := newProblem(slugSoldOut, "this request started nothing: there are not enough units of %s", strings.Join(refusal.SKUs, ", "))
@@ -208,7 +209,7 @@ func (a *API) refuse(ctx context.Context, o order.Order) (*placeAnswer, error) {
 		p = newProblem(slugLimitExceeded, "this request started nothing: the customer would have more than he may of %s", strings.Join(refusal.SKUs, ", "))
 	}
 	p.SKUs = refusal.SKUs
-	return nil, p
+	return nil, true, p
 }
 
 // answerPlaced is the one place where a row becomes the answer to whoever places the order.
