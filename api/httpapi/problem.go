@@ -22,7 +22,7 @@ type Problem struct { //nolint:errname // its name in the RFC, and so in the Ope
 	Status  int          `json:"status" example:"409" doc:"The HTTP status."`
 	Detail  string       `json:"detail,omitempty" doc:"What happened this time."`
 	Errors  []FieldError `json:"errors,omitempty" nullable:"false" doc:"The fields that are wrong, if fields are."`
-	OrderID order.ID     `json:"order_id,omitempty" doc:"The order that ended this way. A 409 without it started nothing: the same key may be sent again."`
+	OrderID order.ID     `json:"order_id,omitempty" doc:"The order that ended this way. Of a 409 without it this request has started nothing: the same key may be sent again."`
 	SKUs    []string     `json:"skus,omitempty" nullable:"false" doc:"The SKUs that are sold out, unknown or beyond their limit."`
 	Failing []string     `json:"failing,omitempty" nullable:"false" doc:"Of readyz: what does not answer (mysql, temporal, redis)."`
 

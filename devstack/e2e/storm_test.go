@@ -66,7 +66,9 @@ func (s *storm) rage(t *testing.T, trouble func(ctx context.Context) error) {
 		if cancels {
 			method = "tok_slow"
 		}
+		waits, served := context.WithCancel(ctx)
 		shoppers.Go(func() error {
+			defer served()
 			answer, err := s.PlaceUntilDefinite(ctx, key, shop.Buy(customer, method, "drop", 1))
 			if err != nil {
 				return err
@@ -74,7 +76,7 @@ func (s *storm) rage(t *testing.T, trouble func(ctx context.Context) error) {
 			return s.count(answer)
 		})
 		if cancels {
-			shoppers.Go(func() error { return cancelSoon(ctx, temporal, order.NewID(customer, key)) })
+			shoppers.Go(func() error { return cancelSoon(waits, temporal, order.NewID(customer, key)) })
 		}
 	}
 	troubled, stop := context.WithCancel(t.Context())
@@ -110,9 +112,11 @@ func (s *storm) count(answer shop.Answer) error {
 	return nil
 }
 
-// cancelSoon asks Temporal to cancel an order, as the Web UI does, as soon as it is under way.
-func cancelSoon(ctx context.Context, temporal client.Client, id order.ID) error {
-	for {
+// cancelSoon asks Temporal to cancel an order, as the Web UI does, as soon as it is under way. waits ends when its shopper has
+// his answer: one who was turned away has no workflow.
+func cancelSoon(waits context.Context, temporal client.Client, id order.ID) error {
+	ctx := context.WithoutCancel(waits)
+	for waits.Err() == nil {
 		err := temporal.CancelWorkflow(ctx, workflows.WorkflowID(id), "")
 		if !errors.As(err, new(*serviceerror.NotFound)) {
 			return err
@@ -121,11 +125,9 @@ func cancelSoon(ctx context.Context, temporal client.Client, id order.ID) error 
 		if err == nil && run.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 			return nil // it was faster
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		pause(ctx, 20*time.Millisecond)
+		pause(waits, 20*time.Millisecond)
 	}
+	return nil
 }
 
 // wantNoReversal checks that nobody was charged for nothing, not even for a moment.
