@@ -179,9 +179,10 @@ func TestWhoDoesNotWaitForTheEndIsLetInAfterOthers(t *testing.T) {
 	}
 	defer ticket.Leave()
 	time.AfterFunc(50*time.Millisecond, func() { close(land) })
-	document[orderDoc](t, s.send(request{
-		method: http.MethodPost, path: "/v1/orders", body: goodBody, header: map[string]string{"Prefer": "wait=0"},
-	}), http.StatusCreated)
+	w := s.send(request{method: http.MethodPost, path: "/v1/orders", body: goodBody, header: map[string]string{"Prefer": "wait=0"}})
+	if w.Code != http.StatusCreated && w.Code != http.StatusAccepted {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
 }
 
 // TestWhatMayHaveStartedIsNeverToldThatNothingWas: its workflow began and no worker has come to it yet.
