@@ -254,7 +254,7 @@ func TestAThousandRequestsForAColdSKUMakeOneDatabaseRead(t *testing.T) {
 	onEach(t, func(t *testing.T, s *shop) {
 		const requests = 1000
 		s.change(func(s *shelves) { s.units["mug"] = requests })
-		fronts := []*stock.Front{s.again(t), s.again(t)}
+		fronts := []*stock.Front{s.Front, s.again(t)}
 		atOnce(requests, func(i int) {
 			got := fronts[i%2].Reserve(t.Context(), []order.Order{newOrder(t, i, 1)})[0]
 			if got.Failure != nil || got.Answer.Verdict != order.Reserved {
