@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/admission"
 	"holdfast/order"
 )
 
@@ -160,6 +161,30 @@ func TestAStopTurnsAwayWhoeverWaits(t *testing.T) {
 	if errs := s.logs.errors(); len(errs) > 0 {
 		t.Errorf("logged %q", errs)
 	}
+}
+
+// TestAStopAnswersWhoeverWaitsForHisTurn as turned away, although his wait ends in the same moment as his turn.
+func TestAStopAnswersWhoeverWaitsForHisTurn(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(d *Deps) { d.Limits.InFlight = 1 })
+	land := make(chan struct{})
+	defer close(land)
+	s.temporal.run = func(order.Order) { <-land }
+	var tickets []*admission.Ticket
+	for i := range 20 { // the first goes at once
+		ticket, err := s.api.admission.Enter(orderFor(t, fmt.Sprintf("key-%d", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tickets = append(tickets, ticket)
+	}
+	s.api.Drain()
+	for _, ticket := range tickets[1:] {
+		if _, err := s.api.await(t.Context(), ticket, goodOrder(t).ID, time.Now()); !errors.Is(err, admission.ErrDraining) {
+			t.Errorf("the wait ended with %v", err)
+		}
+	}
+	tickets[0].Leave()
 }
 
 // TestWhoDoesNotWaitForTheEndIsLetInAfterOthers.

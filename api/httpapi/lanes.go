@@ -103,6 +103,10 @@ func (a *API) await(ctx context.Context, t *admission.Ticket, id order.ID, deadl
 	select {
 	case <-t.Done():
 	case <-wait.Done():
+	}
+	select {
+	case <-t.Done(): // looked at first: a stop ends the waiting and the order's turn in one moment
+	default:
 		return a.waitForRow(ctx, id, true)
 	}
 	if err := t.Err(); admission.TurnedAway(err) {
