@@ -242,11 +242,7 @@ func (c *carried) releasing() order.Releasing {
 	if c.foreign {
 		return order.Releasing{Order: c.order, Foreign: true}
 	}
-	r := order.Releasing{Order: c.order, Taken: c.reservation.Taken || c.row.Held, NotTaken: c.reservation.NotTaken(), Holds: c.row.Holds}
-	if c.row.Held {
-		r.NotTaken = nil // Redis may refuse now what the row had held before
-	}
-	return r
+	return c.row.Releasing(c.order, c.reservation.Taken, c.reservation.NotTaken())
 }
 
 func (c *carried) released(order.Verdict) {

@@ -107,3 +107,11 @@ type Hold struct {
 	// Until is the first version that had them back. 0 if that has not happened, or is not known any more.
 	Until int64 `json:"until,omitempty"`
 }
+
+// Releasing is what Release needs to know of a closed order: taken and notTaken are what the asker knows of Redis.
+func (r Row) Releasing(o Order, taken bool, notTaken []string) Releasing {
+	if r.Held {
+		taken, notTaken = true, nil // Redis may refuse now what the row had held before
+	}
+	return Releasing{Order: o, Taken: taken, NotTaken: notTaken, Holds: r.Holds}
+}

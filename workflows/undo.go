@@ -86,11 +86,7 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	if u.reserved || !row.Settled {
-		release := order.Releasing{Order: u.order, Taken: u.reserved || row.Held, NotTaken: u.refused, Holds: row.Holds}
-		if row.Held {
-			release.NotTaken = nil // Redis may refuse now what the row had held before
-		}
-		if _, err := step(ctx, activities.Release, release); err != nil {
+		if _, err := step(ctx, activities.Release, row.Releasing(u.order, u.reserved, u.refused)); err != nil {
 			return Result{}, err
 		}
 	}

@@ -86,7 +86,7 @@ type orderJSON struct {
 	Settled    bool           `json:"settled" doc:"Nothing is owed for the order any more: money and units are right."`
 	Attention  *attention     `json:"attention" doc:"Why the order needs a person; null if it needs none."`
 	ByHand     *byHand        `json:"by_hand,omitempty" doc:"What a person said of the charge, where nobody else could know; left out if no person had to."`
-	WorkflowID string         `json:"workflow_id" doc:"The workflow that carried the order first."`
+	WorkflowID string         `json:"workflow_id" doc:"The workflow that carries the order: its batch, or one of its own once that has taken over."`
 	CreatedAt  timestamp      `json:"created_at"`
 	UpdatedAt  timestamp      `json:"updated_at"`
 }

@@ -3,9 +3,9 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -156,17 +156,10 @@ func (p *Problem) GetHeaders() http.Header {
 
 // write answers a problem outside huma.
 func write(w http.ResponseWriter, p *Problem) {
-	text, err := json.Marshal(p)
-	if err != nil { // cannot be: it has strings and numbers only
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", problemType)
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
-	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // the client is gone if it fails
+	_ = marshal(w, p) // cannot fail: it has strings and numbers only
 }
 
 // explain turns a handler's error into the problem to answer. What is neither a problem nor wrong input
