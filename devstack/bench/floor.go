@@ -23,10 +23,11 @@ import (
 type floor struct {
 	*shop.Client
 
-	stack   *stack.Stack
-	addr    string // of the API, HOST:PORT
-	empties *empties
-	closers []func() error
+	stack    *stack.Stack
+	addr     string            // of the API, HOST:PORT
+	programs map[string]string // where api and worker serve HTTP, by name, if they are processes of their own
+	empties  *empties
+	closers  []func() error
 }
 
 const free = "127.0.0.1:0"
@@ -76,12 +77,14 @@ func (b *bench) open(ctx context.Context, separate bool) (f *floor, err error) {
 }
 
 func (f *floor) startPrograms(ctx context.Context, executables, data string) error {
+	f.programs = make(map[string]string)
 	for _, p := range []struct{ name, addr string }{{"worker", ""}, {"api", f.addr}} {
 		started, err := program.Start(ctx, executables, p.name, p.addr, f.stack.Env(), data)
 		if err != nil {
 			return fmt.Errorf("%w (bin/api and bin/worker must lie beside bin/devstack: make build)", err)
 		}
 		f.closers = append(f.closers, started.Stop)
+		f.programs[p.name] = started.URL()
 	}
 	return nil
 }
@@ -113,8 +116,11 @@ func (f *floor) quiet(ctx context.Context) error {
 }
 
 // metrics reads the API's series that have no labels.
-func (f *floor) metrics(ctx context.Context) (map[string]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.API+"/metrics", http.NoBody)
+func (f *floor) metrics(ctx context.Context) (map[string]float64, error) { return f.scrape(ctx, f.API) }
+
+// scrape reads those of a program.
+func (f *floor) scrape(ctx context.Context, url string) (map[string]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
