@@ -401,6 +401,52 @@ func TestABatchIsBoundedInBytes(t *testing.T) {
 	})
 }
 
+// roomy lets more workflows start than are worth it.
+func roomy(c *admission.Config) { c.InFlight, c.Queue, c.MaxBatch = 8, 100, 50 }
+
+// TestAFewWaitForAWorkflowThatLandsSoon rather than cost another, although it might start.
+func TestAFewWaitForAWorkflowThatLandsSoon(t *testing.T) {
+	at(t, roomy, func(t *testing.T, d *door) {
+		d.enter(t, "a", "b", "c", "d")
+		d.flew(t, "a", "b")
+		d.land(1)
+		d.flew(t, "a", "b", "c+d")
+	})
+}
+
+// TestAFewDoNotWaitForAWorkflowThatTakesLong.
+func TestAFewDoNotWaitForAWorkflowThatTakesLong(t *testing.T) {
+	at(t, roomy, func(t *testing.T, d *door) {
+		d.enter(t, "a")
+		time.Sleep(60 * time.Millisecond) // of the bubble's clock
+		d.enter(t, "b", "c", "d")
+		d.flew(t, "a", "b")
+		time.Sleep(41 * time.Millisecond)
+		synctest.Wait()
+		d.flew(t, "a", "b", "c+d")
+		d.enter(t, "e")
+		d.flew(t, "a", "b", "c+d")
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		d.flew(t, "a", "b", "c+d", "e")
+		d.land(0) // of those that took long no place is given back twice
+		d.enter(t, "f", "g")
+		d.flew(t, "a", "b", "c+d", "e", "f")
+	})
+}
+
+// TestManyGoBesideWorkflowsThatLandSoon.
+func TestManyGoBesideWorkflowsThatLandSoon(t *testing.T) {
+	at(t, roomy, func(t *testing.T, d *door) {
+		var crowd []string
+		for i := range 17 {
+			crowd = append(crowd, fmt.Sprintf("m%d", i))
+		}
+		d.enter(t, append([]string{"a", "b"}, crowd...)...)
+		d.flew(t, "a", "b", strings.Join(crowd[:16], "+"))
+	})
+}
+
 // TestAPatientOrderTakesNobodysPlace, and whoever waits for it is told.
 func TestAPatientOrderTakesNobodysPlace(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {

@@ -66,7 +66,7 @@ type Config struct {
 	// 64 bytes in base64. Without one the API takes no webhooks, and pending payments are found decided by polling.
 	PaymentWebhookSecret string `env:"HOLDFAST_PAYMENT_WEBHOOK_SECRET"`
 
-	// InFlight is how many workflows an api has carried at once before orders gather and go together.
+	// InFlight is how many workflows an api has carried at once at most. Orders that find no place gather and go together.
 	InFlight int `env:"HOLDFAST_IN_FLIGHT" envDefault:"8"`
 	// Queue is how many orders may wait in an api, and CustomerQueue how many of one customer, before more are answered 503.
 	Queue         int `env:"HOLDFAST_QUEUE" envDefault:"20000"`
