@@ -3,12 +3,16 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help build demo dev bench test lint histories strategies fmt clean programs devstack tools
+.PHONY: help build demo dev bench chaos test lint histories strategies fmt clean programs devstack tools
 
 # Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
 TESTFLAGS =
 # Flags for "bin/devstack bench" in "make bench": make bench BENCHFLAGS='--only hot'
 BENCHFLAGS =
+
+# What "make chaos" breaks follows from SEED, and for how long from DURATION: make chaos SEED=7 DURATION=10m
+SEED = 0
+DURATION = 60s
 
 # Programs are built without cgo: static, and SQLite's cgo driver stays out. What is compiled this way is compiled once,
 # for programs, linters and devstack's tests alike.
@@ -21,6 +25,7 @@ help:
 	@echo 'make demo       the whole stack from nothing, real orders and faults, an audit'
 	@echo 'make dev        the whole stack in the foreground, its state in .holdfast/'
 	@echo 'make bench      measure speed against yardsticks; takes minutes (BENCHFLAGS=... for bin/devstack bench)'
+	@echo 'make chaos      break everything at random while shoppers buy, for SEED=n DURATION=60s, and check every promise'
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
 	@echo 'make histories  record the workflow histories that replay tests read'
@@ -48,6 +53,9 @@ dev: build
 
 bench: build
 	@bin/devstack bench --csv docs/bench/sweep.csv --svg docs/bench/sweep.svg $(BENCHFLAGS)
+
+chaos: build
+	@bin/devstack chaos --seed $(SEED) --duration $(DURATION)
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"holdfast/app"
+	"holdfast/devstack/chaos"
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
 	"holdfast/internal/testserver"
@@ -233,11 +234,23 @@ func TestMain(m *testing.M) {
 		os.Exit(app.Run("api", os.Stderr, app.NewAPI))
 	case "worker":
 		os.Exit(app.Run("worker", os.Stderr, app.NewWorker))
+	case "devstack":
+		os.Exit(beHelper())
 	}
 	if addresses := os.Getenv(childVariable); addresses != "" {
 		os.Exit(beStack(addresses))
 	}
 	testserver.Main(m)
+}
+
+// beHelper is a Temporal server or a provider of chaos until the process is killed.
+func beHelper() int {
+	cmd := chaos.Command()
+	cmd.SetArgs(os.Args[2:])
+	if err := cmd.Execute(); err != nil {
+		return 1
+	}
+	return 0
 }
 
 // beStack runs a stack until the process is killed. The addresses are those of data, API, Temporal,

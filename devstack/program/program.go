@@ -66,6 +66,9 @@ func (p *Program) URL() string { return "http://" + p.addr }
 // Pid is the process id.
 func (p *Program) Pid() int { return p.proc.Pid() }
 
+// Done is closed once it has ended, for whatever reason.
+func (p *Program) Done() <-chan struct{} { return p.proc.Done() }
+
 // Pause stops it in the middle of whatever it does, until Resume.
 func (p *Program) Pause() error { return p.proc.Pause() }
 
