@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help build demo dev bench chaos test lint histories strategies fmt clean programs devstack tools
+.PHONY: help build demo dev bench chaos mutants test lint histories strategies fmt clean programs devstack tools
 
 # Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
 TESTFLAGS =
@@ -28,6 +28,7 @@ help:
 	@echo 'make chaos      break everything at random while shoppers buy, for SEED=n DURATION=60s, and check every promise'
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
+	@echo 'make mutants    plant known bugs in a copy of the project, and see the tests catch each; takes minutes'
 	@echo 'make histories  record the workflow histories that replay tests read'
 	@echo 'make strategies compare ways to hold stock on real MariaDB and MySQL; takes minutes'
 	@echo 'make fmt        format the code'
@@ -59,6 +60,10 @@ chaos: build
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories
+
+mutants:
+	@echo 'each of the planted bugs is tested without and with it: some minutes, and more the first time'
+	@$(NOCGO) go run ./scripts/mutants
 
 strategies:
 	@mkdir -p bin

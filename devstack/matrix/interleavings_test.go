@@ -116,3 +116,27 @@ func TestAKeyIsUsedForOtherContentsWhileTheFirstAreInFlight(t *testing.T) {
 		t.Errorf("Redis would sell %v, %v", count, err)
 	}
 }
+
+// TestAnOrderIsGivenUpWhileNobodyKnowsOfItsCharge: the provider took the money, its answer was lost, and it does not answer
+// until the order is closed.
+func TestAnOrderIsGivenUpWhileNobodyKnowsOfItsCharge(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, units)
+	trap := newTrap(s.end, "Charge", lost)
+	trap.silent = make(chan struct{})
+	s.hire(trap)
+	o := s.order("it", "tok_ok", 2)
+	run := s.place(o)
+	s.reached(trap)
+	if err := temporal.CancelWorkflow(t.Context(), run.GetID(), ""); err != nil {
+		t.Fatal(err)
+	}
+	s.watch(func() bool {
+		record, err := s.db.Get(t.Context(), o.ID)
+		return err == nil && record.Status.Closed()
+	}, func() string { return "the order is never closed" })
+	close(trap.silent)
+	s.ended(run)
+	s.wants(o, order.Cancelled)
+	s.conserves(units, o)
+}

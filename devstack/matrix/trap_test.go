@@ -40,6 +40,8 @@ type trap struct {
 	end context.Context //nolint:containedctx // of the case
 	// let is closed by the test to let go what is held.
 	let chan struct{}
+	// silent, unless nil, is closed by the test when the provider answers look-ups again.
+	silent chan struct{}
 	// afterwards are effects that come late.
 	afterwards sync.WaitGroup
 
@@ -219,6 +221,13 @@ func (p trappedPayments) Charge(ctx context.Context, id order.ID, amount order.A
 
 func (p trappedPayments) LookUp(ctx context.Context, id order.ID, amount order.Amount) (*order.Payment, error) {
 	return spring(ctx, p.trap, "LookUp", func(ctx context.Context) (*order.Payment, error) {
+		if p.silent != nil {
+			select {
+			case <-p.silent:
+			default:
+				return nil, order.Failf(order.Unknown, "the trap: the provider is silent")
+			}
+		}
 		return p.Payments.LookUp(ctx, id, amount)
 	})
 }
