@@ -21,6 +21,8 @@ type Orders interface {
 	LostStock(ctx context.Context, limit int) ([]string, error)
 	Ends(ctx context.Context, after order.ID, limit int) ([]orderdb.End, error)
 	EndsOf(ctx context.Context, ids []order.ID) ([]orderdb.End, error)
+	// LostLines gives orders that have lines but no row, after the one id up to the other; "" is no end.
+	LostLines(ctx context.Context, after, upTo order.ID, limit int) ([]order.ID, error)
 	// Get returns orderdb.ErrNotFound if there is no row.
 	Get(ctx context.Context, id order.ID) (orderdb.Record, error)
 	List(ctx context.Context, f orderdb.Filter) ([]orderdb.Record, error)

@@ -138,7 +138,12 @@ func (w *world) config() audit.Config {
 
 func (w *world) run() audit.Report {
 	w.t.Helper()
-	report, err := audit.New(w.config()).Run(w.t.Context())
+	return w.audit(w.config())
+}
+
+func (w *world) audit(cfg audit.Config) audit.Report {
+	w.t.Helper()
+	report, err := audit.New(cfg).Run(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

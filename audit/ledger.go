@@ -36,6 +36,9 @@ func (w *window) add(batch []payment.Entry) (unknown map[order.ID]int64) {
 		}
 		if a := w.accounts[id]; a != nil {
 			a.net += signed(e)
+			if a.end.Status != "" && e.Amount.Currency != a.end.Currency {
+				a.odd += signed(e)
+			}
 			continue
 		}
 		if _, err := order.ParseID(e.Reference); err != nil {

@@ -25,6 +25,8 @@ const (
 type account struct {
 	end orderdb.End // without a status if the order has no row
 	net int64       // charged minus reversed, in minor units
+	// odd is the part of net that is in another currency than the order's.
+	odd int64
 }
 
 // window is a range of order ids with all the money that bears them.
@@ -71,13 +73,20 @@ func (r *run) readOrders(ctx context.Context, after order.ID) (*window, error) {
 		}
 		if len(ends) == 0 {
 			w.last = true
-			return w, nil
+			return w, r.lostLines(ctx, w.upTo, "")
+		}
+		if err := r.rows(ctx, ends); err != nil {
+			return nil, err
+		}
+		last := ends[len(ends)-1].ID
+		if err := r.lostLines(ctx, w.upTo, last); err != nil {
+			return nil, err
 		}
 		for _, end := range ends {
 			w.accounts[end.ID] = &account{end: end}
 			r.countOrder(end)
 		}
-		w.upTo = ends[len(ends)-1].ID
+		w.upTo = last
 	}
 	return w, nil
 }
@@ -96,11 +105,11 @@ func (r *run) countOrder(end orderdb.End) {
 // followSuspects looks a second time at the orders whose money seems wrong.
 func (r *run) followSuspects(ctx context.Context, accounts map[order.ID]*account) error {
 	maps.DeleteFunc(accounts, func(_ order.ID, a *account) bool {
-		kind, _ := judge(a.end, a.net)
+		kind, _ := judge(a.end, a.net, a.odd)
 		return kind == ""
 	})
 	for _, id := range slices.Sorted(maps.Keys(accounts)) {
-		if err := r.follow(ctx, id); err != nil {
+		if err := r.follow(ctx, id, accounts[id].odd); err != nil {
 			return err
 		}
 	}
@@ -108,8 +117,8 @@ func (r *run) followSuspects(ctx context.Context, accounts map[order.ID]*account
 }
 
 // follow reads the row, asks the provider, and reads the row again. An order that moved in between is
-// in flight, and proves nothing.
-func (r *run) follow(ctx context.Context, id order.ID) error {
+// in flight, and proves nothing. The provider's entries never change, and of odd there is no second look.
+func (r *run) follow(ctx context.Context, id order.ID, odd int64) error {
 	if r.full() {
 		return nil
 	}
@@ -128,7 +137,7 @@ func (r *run) follow(ctx context.Context, id order.ID) error {
 	if before.Status != after.Status || (before.SettledAt == nil) != (after.SettledAt == nil) {
 		return nil
 	}
-	if kind, message := judge(after, net); kind != "" {
+	if kind, message := judge(after, net, odd); kind != "" {
 		r.violationf(kind, string(id), "%s", message)
 	}
 	return nil
@@ -145,7 +154,7 @@ func (r *run) end(ctx context.Context, id order.ID) (orderdb.End, error) {
 
 // judge says what is wrong with an order's money. An order that is PENDING, or closed and not settled,
 // is on its way: its charge may be there or not.
-func judge(end orderdb.End, net int64) (kind Kind, message string) {
+func judge(end orderdb.End, net, odd int64) (kind Kind, message string) {
 	switch {
 	case end.Status == "" && net != 0:
 		return ChargeWithoutOrder, fmt.Sprintf("the provider holds %d for an order that has no row", net)
@@ -153,6 +162,8 @@ func judge(end orderdb.End, net int64) (kind Kind, message string) {
 		return NotCharged, fmt.Sprintf("the order is %s, and its total of %d is not charged", end.Status, end.Total)
 	case end.Status.Sold() && net != end.Total:
 		return WrongCharge, fmt.Sprintf("the order is %s with a total of %d, and %d is charged", end.Status, end.Total, net)
+	case end.Status.Sold() && odd != 0:
+		return WrongCurrency, fmt.Sprintf("the order is %s in %s, and %d of its charge is in another currency", end.Status, end.Currency, odd)
 	case end.Status.Closed() && end.SettledAt != nil && net != 0:
 		return ChargedForNothing, fmt.Sprintf("the order is %s and settled, and %d is still charged", end.Status, net)
 	}

@@ -34,6 +34,11 @@ func TestMoney(t *testing.T) {
 			w.ledger.entries[0].Amount.Minor = 599
 			return o
 		}, audit.WrongCharge},
+		"charged in another currency": {func(w *world) order.Order {
+			o := w.confirmed("a")
+			w.ledger.entries[0].Amount.Currency = "USD"
+			return o
+		}, audit.WrongCurrency},
 		"handed off and never charged": {func(w *world) order.Order {
 			o := w.confirmed("a")
 			w.ledger.entries = nil

@@ -47,10 +47,20 @@ const (
 	FrontDiffers Kind = "front_differs"
 	// Unsettled: something has long been owed for an order, and nobody works on it.
 	Unsettled Kind = "unsettled"
+	// TotalDiffers: an order's total is not what its lines come to.
+	TotalDiffers Kind = "total_differs"
+	// OrderWithoutLines: an order has a row and no lines.
+	OrderWithoutLines Kind = "order_without_lines"
+	// LinesWithoutOrder: lines bear the id of an order that has no row.
+	LinesWithoutOrder Kind = "lines_without_order"
+	// ImpossibleState: a row is as no transition leaves it.
+	ImpossibleState Kind = "impossible_state"
 	// NotCharged: a sold order has no net charge.
 	NotCharged Kind = "not_charged"
 	// WrongCharge: a sold order's net charge is not its total.
 	WrongCharge Kind = "wrong_charge"
+	// WrongCurrency: a sold order was charged in another currency than its own.
+	WrongCurrency Kind = "wrong_currency"
 	// ChargedForNothing: an order that was undone has a net charge.
 	ChargedForNothing Kind = "charged_for_nothing"
 	// ChargeWithoutOrder: a net charge bears the id of an order that has no row.

@@ -29,26 +29,26 @@ func TestConservation(t *testing.T) {
 				o := w.confirmed("a")
 				w.exec("DELETE FROM orders WHERE id = ?", o.ID)
 			},
-			[]string{"charge_without_order " + string(idOf("a")), "on_hand_differs mug"},
+			[]string{"charge_without_order " + string(idOf("a")), "lines_without_order " + string(idOf("a")), "on_hand_differs mug"},
 		},
 		"a sold order's lines are deleted": {
 			func(w *world) {
 				o := w.confirmed("a")
 				w.exec("DELETE FROM order_lines WHERE order_id = ?", o.ID)
 			},
-			[]string{"on_hand_differs mug"},
+			[]string{"on_hand_differs mug", "order_without_lines " + string(idOf("a"))},
 		},
 		"a pending order is deleted": {
 			func(w *world) {
 				o := w.pending("a")
 				w.exec("DELETE FROM orders WHERE id = ?", o.ID)
 			},
-			[]string{"reserved_differs mug"},
+			[]string{"lines_without_order " + string(idOf("a")), "reserved_differs mug"},
 		},
 		"units leak from a closed order": {
 			func(w *world) {
 				o := w.pending("a")
-				w.exec("UPDATE orders SET status = 'REJECTED', settled_at = updated_at WHERE id = ?", o.ID)
+				w.exec("UPDATE orders SET status = 'REJECTED', reason = 'failed', settled_at = updated_at WHERE id = ?", o.ID)
 			},
 			[]string{"reserved_differs mug"},
 		},

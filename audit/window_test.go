@@ -57,7 +57,7 @@ func TestWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		book = append(book, payment.Entry{Number: int64(i) + 1, Kind: payment.KindCharge, Reference: string(o.ID), Amount: order.Amount{Minor: 10}})
+		book = append(book, payment.Entry{Number: int64(i) + 1, Kind: payment.KindCharge, Reference: string(o.ID), Amount: order.Amount{Minor: 10, Currency: "EUR"}})
 		if i%3 == 0 {
 			continue // charged without a row
 		}

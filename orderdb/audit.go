@@ -98,13 +98,17 @@ func (db *DB) LostStock(ctx context.Context, limit int) ([]string, error) {
 	return skus, nil
 }
 
-// End is where an order stands with its money.
+// End is where an order stands, read in one snapshot with its lines.
 type End struct {
 	ID        order.ID
+	Currency  order.Currency
 	Status    order.Status
+	Reason    order.Reason
 	Total     int64 // minor units
 	CreatedAt time.Time
 	SettledAt *time.Time // nil as long as something is owed
+	Lines     int        `gorm:"-"`
+	LineTotal int64      `gorm:"-"` // what the lines come to, in minor units
 }
 
 // Ends reads up to limit orders that come after the given id, in id order; "" begins.
@@ -119,11 +123,47 @@ func (db *DB) EndsOf(ctx context.Context, ids []order.ID) ([]End, error) {
 
 func (db *DB) ends(ctx context.Context, condition string, argument any, limit int) ([]End, error) {
 	var ends []End
-	err := db.gorm.WithContext(ctx).Model(&orderRow{}).Where(condition, argument).Order("id").Limit(limit).Find(&ends).Error
+	err := db.snapshot(ctx, func(tx *gorm.DB) error {
+		err := tx.Model(&orderRow{}).Where(condition, argument).Order("id").Limit(limit).Find(&ends).Error
+		if err != nil || len(ends) == 0 {
+			return err
+		}
+		return addLines(tx, ends)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read orders: %w", err)
 	}
 	return ends, nil
+}
+
+func addLines(tx *gorm.DB, ends []End) error {
+	ids := make([]order.ID, len(ends))
+	for i, end := range ends {
+		ids[i] = end.ID
+	}
+	lines, err := linesByOrder(tx, ids)
+	for i := range ends {
+		ends[i].Lines = len(lines[ends[i].ID])
+		for _, l := range lines[ends[i].ID] {
+			ends[i].LineTotal += l.Quantity * l.UnitPrice
+		}
+	}
+	return err
+}
+
+// LostLines reads up to limit ids of orders that have lines but no row, in id order: those after the one id, up to
+// and with the other, "" for no end.
+func (db *DB) LostLines(ctx context.Context, after, upTo order.ID, limit int) ([]order.ID, error) {
+	q := db.gorm.WithContext(ctx).Table("order_lines AS l").Joins("LEFT JOIN orders AS o ON o.id = l.order_id").
+		Where("o.id IS NULL AND l.order_id > ?", after)
+	if upTo != "" {
+		q = q.Where("l.order_id <= ?", upTo)
+	}
+	var ids []order.ID
+	if err := q.Order("l.order_id").Limit(limit).Distinct().Pluck("l.order_id", &ids).Error; err != nil {
+		return nil, fmt.Errorf("read lines without an order: %w", err)
+	}
+	return ids, nil
 }
 
 // snapshot runs fn in a transaction in which every read sees the same moment and nothing is locked.
