@@ -53,6 +53,8 @@ type Config struct {
 	Grace time.Duration
 	// Pause lies between two looks at a count in Redis that differs. 0 means DefaultPause.
 	Pause time.Duration
+	// Limit is how long an audit may take before it stops and says how far it looked. 0 means DefaultLimit.
+	Limit time.Duration
 }
 
 const (
@@ -63,6 +65,9 @@ const (
 	// DefaultPause makes the looks at Redis span three seconds: longer than an order needs from its
 	// reservation to its row, on a system that is well.
 	DefaultPause = 500 * time.Millisecond
+	// DefaultLimit is less than half of the five minutes that the API's server has for an answer: an audit that
+	// waited for another one's end still gets to say how far it looked.
+	DefaultLimit = 2 * time.Minute
 )
 
 // Auditor audits. It may be used from many goroutines.
@@ -78,6 +83,9 @@ func New(cfg Config) *Auditor {
 	}
 	if cfg.Pause == 0 {
 		cfg.Pause = DefaultPause
+	}
+	if cfg.Limit == 0 {
+		cfg.Limit = DefaultLimit
 	}
 	return &Auditor{cfg: cfg, window: ledgerWindow}
 }
@@ -109,11 +117,19 @@ func unreadable(what string, err error) error {
 
 // Run looks at everything once, and a second time at whatever is suspicious. It may run on a live
 // system: what is in flight counts as such and not as a violation. The error is an *UnreadableError;
-// Redis, on which no promise rests, may be away, which is only noted.
+// Redis, on which no promise rests, may be away, which is only noted. Neither is it an error that the time ran out.
 func (a *Auditor) Run(ctx context.Context) (Report, error) {
-	r := &run{Auditor: a, report: Report{Violations: []Violation{}, Notes: []string{}}}
-	for _, look := range []func(context.Context) error{r.stock, r.front, r.money, r.settling} {
-		if err := look(ctx); err != nil {
+	r := &run{Auditor: a, report: Report{Complete: true, Violations: []Violation{}, Notes: []string{}}}
+	limited, cancel := context.WithTimeout(ctx, a.cfg.Limit)
+	defer cancel()
+	looks := r.looks()
+	for i, look := range looks {
+		err := look.run(limited)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			r.ranOut(looks[i:])
+			break
+		}
+		if err != nil {
 			return Report{}, err
 		}
 	}
@@ -128,4 +144,7 @@ type run struct {
 	differing map[string]sighting // SKUs whose count in Redis differed at first sight
 	frontGone bool
 	stale     []order.ID // orders that were not settled when the grace began
+
+	skusUpTo   string   // the stock up to this SKU was looked at
+	ordersUpTo order.ID // the money of the orders up to this id was looked at
 }

@@ -53,6 +53,9 @@ func (r *run) sight(ctx context.Context, balances []orderdb.Balance) (differing 
 		return nil, 0
 	}
 	counts, err := r.cfg.Front.Counts(ctx, skus)
+	if ctx.Err() != nil {
+		return nil, 0 // the caller's next reading says so
+	}
 	if err != nil {
 		r.frontGone = true
 		r.notef("Redis could not be asked, so that its counts were not compared. No promise rests on them.")
@@ -102,6 +105,9 @@ func (r *run) lookAgain(ctx context.Context) error {
 			return unreadable(OrderDatabase, err)
 		}
 		seen, _ := r.sight(ctx, balances)
+		if err := ctx.Err(); err != nil {
+			return unreadable(OrderDatabase, err)
+		}
 		for sku, s := range seen {
 			if s == r.differing[sku] {
 				still[sku] = s

@@ -56,6 +56,7 @@ func (r *run) money(ctx context.Context) error {
 		if err := r.followSuspects(ctx, w.accounts); err != nil {
 			return err
 		}
+		r.ordersUpTo = w.upTo
 	}
 	if foreign > 0 {
 		r.notef("%d entries of the payment provider's ledger bear no order's id. They were not looked at.", foreign)

@@ -12,7 +12,8 @@ import (
 
 // Report is what an audit found.
 type Report struct {
-	Holds      bool        `json:"holds" doc:"Whether there is no violation."`
+	Holds      bool        `json:"holds" doc:"Whether everything was looked at and there is no violation."`
+	Complete   bool        `json:"complete" doc:"Whether everything was looked at. If not, the time ran out, and a note says how far the audit came."`
 	Violations []Violation `json:"violations" nullable:"false" doc:"What breaks a promise, seen twice. At most 100."`
 	// Omitted counts the suspicions that were left alone once the list was full.
 	Omitted  int       `json:"omitted" doc:"Further suspicions that were not looked at twice, because the list was full."`
@@ -113,7 +114,7 @@ func (r *run) inFlight(end orderdb.End) {
 
 func (r *run) finish() Report {
 	r.report.At = time.Now().UTC().Truncate(time.Microsecond)
-	r.report.Holds = len(r.report.Violations) == 0 && r.report.Omitted == 0
+	r.report.Holds = r.report.Complete && len(r.report.Violations) == 0 && r.report.Omitted == 0
 	slices.SortStableFunc(r.report.Violations, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject))
 	})

@@ -27,6 +27,7 @@ func (r *run) stock(ctx context.Context) error {
 			return r.lostStock(ctx)
 		}
 		after = balances[len(balances)-1].SKU
+		r.skusUpTo = after
 	}
 }
 

@@ -122,7 +122,7 @@ func (a *API) systemRoutes() {
 	register(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/audit", OperationID: "audit", Tags: []string{tagSystem},
 		Summary:     "Prove the promises from the data",
-		Description: "Compares the order database with itself, with Redis and with the payment provider's ledger, and changes nothing. It takes a while.",
+		Description: "Compares the order database with itself, with Redis and with the payment provider's ledger, and changes nothing. It takes a while, and two minutes at most: then `complete` is false, `holds` with it, and a note says how far it came.",
 		Errors:      []int{503},
 	}, a.runAudit)
 	register(a, huma.Operation{

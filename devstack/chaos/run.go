@@ -138,6 +138,9 @@ func (r *run) judge(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
+	if !audit.Holds && len(audit.Violations) == 0 {
+		r.violations = append(r.violations, "audit: it did not get through")
+	}
 	for _, v := range audit.Violations {
 		r.violations = append(r.violations, fmt.Sprintf("audit: %s %s: %s", v.Kind, v.Subject, v.Message))
 	}

@@ -16,7 +16,8 @@ const auditTimeout = 5 * time.Minute
 
 // auditDoc is the API's report.
 type auditDoc struct {
-	Holds      *bool `json:"holds"` // nil if the document is something else
+	Holds      *bool `json:"holds"`    // nil if the document is something else
+	Complete   *bool `json:"complete"` // nil from an API of before, whose audits are
 	Violations []struct {
 		Kind    string `json:"kind"`
 		Subject string `json:"subject"` // a SKU or an order id
@@ -50,7 +51,8 @@ nothing and may run while orders are placed.
 
 Exit codes:
   0  the promises hold
-  1  they do not hold: the violations are listed; or, clearly said, the audit could not be made
+  1  they do not hold: the violations are listed; or, clearly said, the audit ran out
+     of time and did not get through, or could not be made
   2  usage`,
 		Example: `  starter audit
   starter audit --output json | jq '.violations[]'`,
@@ -70,10 +72,36 @@ func (a *app) audit(ctx context.Context, timeout time.Duration) error {
 		return err
 	}
 	if !*doc.Holds {
-		a.sayf("The audit was made, and the promises DO NOT HOLD.")
+		a.sayAudit(doc)
 		return codeError(exitError)
 	}
 	return nil
+}
+
+// unfinished tells whether the audit ran out of time.
+func (d auditDoc) unfinished() bool { return d.Complete != nil && !*d.Complete }
+
+// broken tells whether it found something.
+func (d auditDoc) broken() bool {
+	return len(d.Violations) > 0 || d.Omitted > 0 || !*d.Holds && !d.unfinished()
+}
+
+// sayAudit says why an audit is not good.
+func (a *app) sayAudit(doc auditDoc) {
+	if doc.broken() {
+		a.sayf("The audit was made, and the promises DO NOT HOLD.")
+	}
+	if doc.unfinished() {
+		a.sayf("The audit DID NOT GET THROUGH: its time ran out. This says nothing about what it did not look at.")
+	}
+}
+
+// verdict is the table's word on the promises.
+func (d auditDoc) verdict() string {
+	if d.unfinished() && !d.broken() {
+		return "not known: the audit did not get through"
+	}
+	return yesNo(*d.Holds)
 }
 
 func auditRequest(timeout time.Duration) request {
@@ -115,7 +143,7 @@ func (a *app) printAuditTable(doc auditDoc) error {
 		inFlight += fmt.Sprintf(", the oldest %s (%s, placed %s)", doc.Oldest.OrderID, doc.Oldest.Status, doc.Oldest.CreatedAt)
 	}
 	rows := [][]string{
-		{"Promises hold", yesNo(*doc.Holds)},
+		{"Promises hold", doc.verdict()},
 		{"Violations", violationCount(doc)},
 		{"Checked", fmt.Sprintf("%d SKUs, %d counts in Redis, %d orders, %d ledger entries",
 			doc.Checked.SKUs, doc.Checked.RedisCounts, doc.Checked.Orders, doc.Checked.LedgerEntries)},

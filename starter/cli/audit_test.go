@@ -1,6 +1,9 @@
 package cli
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const (
 	holdsDoc = `{"holds":true,"violations":[],"omitted":0,"checked":{"skus":3,"redis_counts":2,"orders":40,"ledger_entries":38},` +
@@ -36,6 +39,21 @@ VIOLATION  SUBJECT  WHAT WAS FOUND
 oversold   mug      11 units are sold, 10 existed
 `, "The audit was made, and the promises DO NOT HOLD.\n")
 	try{api: api}.run(t, "audit", "-o", "json").check(t, 1, brokenDoc+"\n", "The audit was made, and the promises DO NOT HOLD.\n")
+}
+
+// TestAuditThatDidNotGetThrough shows that what was not looked at never looks as if it held, nor as if it did not.
+func TestAuditThatDidNotGetThrough(t *testing.T) {
+	t.Parallel()
+	const said = "The audit DID NOT GET THROUGH: its time ran out. This says nothing about what it did not look at.\n"
+	doc := strings.Replace(holdsDoc, `"holds":true`, `"holds":false,"complete":false`, 1)
+	got := try{api: answers(reply{status: 200, body: doc})}.run(t, "audit")
+	contains(t, "stdout", got.out, "Promises hold     not known: the audit did not get through\n")
+	got.check(t, 1, got.out, said)
+
+	doc = strings.Replace(brokenDoc, `"holds":false`, `"holds":false,"complete":false`, 1)
+	got = try{api: answers(reply{status: 200, body: doc})}.run(t, "audit")
+	contains(t, "stdout", got.out, "Promises hold     no\n")
+	got.check(t, 1, got.out, "The audit was made, and the promises DO NOT HOLD.\n"+said)
 }
 
 // TestAuditThatCouldNotBeMade shows that no audit never looks like a bad one, nor like a good one.

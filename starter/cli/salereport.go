@@ -222,7 +222,7 @@ func (a *app) judgeSale(doc saleDoc, notMade error) error {
 		a.sayNotMade(notMade)
 		bad = true
 	case !*doc.Holds:
-		a.sayf("The audit was made, and the promises DO NOT HOLD.")
+		a.sayAudit(doc.audit)
 		bad = true
 	}
 	if n := doc.Outcomes[flashsale.Failed.String()].Orders; n > 0 {
