@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help build demo dev bench chaos mutants test lint histories strategies fmt clean programs devstack tools
+.PHONY: help build demo dev bench chaos fuzz mutants test lint histories strategies fmt clean programs devstack tools
 
 # Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
 TESTFLAGS =
@@ -13,6 +13,8 @@ BENCHFLAGS =
 # What "make chaos" breaks follows from SEED, and for how long from DURATION: make chaos SEED=7 DURATION=10m
 SEED = 0
 DURATION = 60s
+# How long "make fuzz" tries inputs on each target: make fuzz FUZZTIME=10m
+FUZZTIME = 20s
 
 # Programs are built without cgo: static, and SQLite's cgo driver stays out. What is compiled this way is compiled once,
 # for programs, linters and devstack's tests alike.
@@ -26,6 +28,7 @@ help:
 	@echo 'make dev        the whole stack in the foreground, its state in .holdfast/'
 	@echo 'make bench      measure speed against yardsticks; takes minutes (BENCHFLAGS=... for bin/devstack bench)'
 	@echo 'make chaos      break everything at random while shoppers buy, for SEED=n DURATION=60s, and check every promise'
+	@echo 'make fuzz       feed every fuzz target inputs of all kinds, for FUZZTIME=20s each'
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
 	@echo 'make mutants    plant known bugs in a copy of the project, and see the tests catch each; takes minutes'
@@ -57,6 +60,10 @@ bench: build
 
 chaos: build
 	@bin/devstack chaos --seed $(SEED) --duration $(DURATION)
+
+fuzz:
+	@$(NOCGO) go test ./api/httpapi -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME)
+	@$(NOCGO) go test ./payment -run '^$$' -fuzz '^FuzzWebhook$$' -fuzztime $(FUZZTIME)
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories
