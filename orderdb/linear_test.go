@@ -50,7 +50,7 @@ type linearState struct {
 var linearModel = porcupine.Model{
 	Init: func() any { return linearState{onHand: linearUnits} },
 	Step: func(state, input, output any) (bool, any) {
-		//nolint:forcetypeassert // the history below has nothing else
+		//nolint:errcheck,forcetypeassert // the history below has nothing else
 		s, call, told := state.(linearState), input.(linearCall), output.(linearAnswer)
 		var rows []linearRow
 		for _, i := range call.orders {
@@ -185,14 +185,16 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 		db.stocked(t, "mug", linearUnits)
 		h := &linearHistory{start: time.Now()}
 		programs := make([]*orderdb.DB, clients)
+		draws := make([]*rand.Rand, clients)
+		seeds := rand.New(rand.NewPCG(seed, 0))
 		for i := range programs {
-			programs[i] = db.again(t)
+			programs[i], draws[i] = db.again(t), rand.New(rand.NewPCG(seeds.Uint64(), 0))
 		}
 		for i := range linearOrders {
 			h.orders = append(h.orders, newOrder(t, i, linearQuantity(i)))
 		}
 		atOnce(clients, func(client int) {
-			draw := rand.New(rand.NewPCG(seed, uint64(client)))
+			draw := draws[client]
 			for range callsEach {
 				var patience time.Duration
 				call := someCall(draw)
