@@ -62,8 +62,10 @@ chaos: build
 	@bin/devstack chaos --seed $(SEED) --duration $(DURATION)
 
 fuzz:
-	@$(NOCGO) go test ./api/httpapi -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME)
-	@$(NOCGO) go test ./payment -run '^$$' -fuzz '^FuzzWebhook$$' -fuzztime $(FUZZTIME)
+	@for target in ./api/httpapi:FuzzDecode ./api/httpapi:FuzzCursor ./order:FuzzKey ./payment:FuzzWebhook; do \
+		echo "$$target: compiling it to be fuzzed takes a while the first time"; \
+		$(NOCGO) go test "$${target%:*}" -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
 
 histories: build
 	@bin/devstack histories --out workflows/testdata/histories
