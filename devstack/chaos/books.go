@@ -20,7 +20,7 @@ type books struct {
 
 func (s *site) readBooks(ctx context.Context) (books, error) {
 	b := books{orders: make(map[order.ID]record), stock: make(map[string]shop.Stock)}
-	db, err := sql.Open("mysql", testserver.DSN(s.database.Addr(), database))
+	db, err := sql.Open("mysql", testserver.DSN(s.database.Addr(), schema))
 	if err != nil {
 		return b, err
 	}

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"log/slog"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +11,6 @@ import (
 	"holdfast/payment/sandbox"
 	"holdfast/workflows"
 )
-
-const sigcont = syscall.SIGCONT
 
 // helperCommands are what a run starts this executable with, so that the Temporal server and the provider can be killed.
 func helperCommands() []*cobra.Command {

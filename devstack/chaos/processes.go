@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"holdfast/devstack/program"
@@ -184,7 +185,7 @@ func keptProgram(kind, name, executables, addr string, env map[string]string, lo
 // helper is a Temporal server or a provider, run by this executable. It implements running.
 type helper struct{ *child.Process }
 
-func (h helper) Resume() error { return h.Signal(sigcont) }
+func (h helper) Resume() error { return h.Signal(syscall.SIGCONT) }
 
 // keptHelper keeps one. ready is nil once it serves.
 func keptHelper(name, executable string, args []string, logs string, ready func(context.Context) error) *kept {

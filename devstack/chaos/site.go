@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -154,7 +155,7 @@ func (s *site) freeAddr(ctx context.Context) (addr string, err error) {
 func (s *site) temporalServes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	c, err := client.DialContext(ctx, client.Options{HostPort: s.addrs[temporal], Namespace: stack.Namespace, Logger: noLog{}})
+	c, err := client.DialContext(ctx, client.Options{HostPort: s.addrs[temporal], Namespace: stack.Namespace, Logger: quiet})
 	if err == nil {
 		c.Close()
 	}
@@ -178,7 +179,7 @@ func (s *site) openProxies(ctx context.Context, _ Options) error {
 	return nil
 }
 
-const database = "chaos"
+const schema = "chaos"
 
 func (s *site) migrate(ctx context.Context, _ Options) error {
 	root, err := sql.Open("mysql", testserver.DSN(s.database.Addr(), ""))
@@ -186,10 +187,10 @@ func (s *site) migrate(ctx context.Context, _ Options) error {
 		return err
 	}
 	defer root.Close()
-	if _, err := root.ExecContext(ctx, "CREATE DATABASE "+database); err != nil {
+	if _, err := root.ExecContext(ctx, "CREATE DATABASE "+schema); err != nil {
 		return err
 	}
-	db, err := orderdb.OpenMySQL(testserver.DSN(s.database.Addr(), database), 2)
+	db, err := orderdb.OpenMySQL(testserver.DSN(s.database.Addr(), schema), 2)
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (s *site) addPrograms(_ context.Context, o Options) error {
 	env := map[string]string{
 		"TEMPORAL_ADDRESS": s.proxies[temporal].Listen, "TEMPORAL_NAMESPACE": stack.Namespace,
 		"HOLDFAST_REDIS_ADDRS": s.proxies[redisServer].Listen, "HOLDFAST_PAYMENT_URL": "http://" + s.proxies[provider].Listen,
-		"HOLDFAST_MYSQL_DSN":              testserver.DSN(s.proxies[mariadb].Listen, database),
+		"HOLDFAST_MYSQL_DSN":              testserver.DSN(s.proxies[mariadb].Listen, schema),
 		"HOLDFAST_PAYMENT_WEBHOOK_SECRET": o.secret,
 	}
 	maps.Copy(env, settings)
@@ -219,7 +220,7 @@ func (s *site) addPrograms(_ context.Context, o Options) error {
 func (s *site) connect() (err error) {
 	s.rdb = redis.NewClient(&redis.Options{Addr: s.addrs[redisServer], ContextTimeoutEnabled: true})
 	s.closers = append(s.closers, func() { _ = s.rdb.Close() })
-	s.temporal, err = client.NewLazyClient(client.Options{HostPort: s.addrs[temporal], Namespace: stack.Namespace, Logger: noLog{}})
+	s.temporal, err = client.NewLazyClient(client.Options{HostPort: s.addrs[temporal], Namespace: stack.Namespace, Logger: quiet})
 	if err == nil {
 		s.closers = append(s.closers, s.temporal.Close)
 	}
@@ -294,12 +295,5 @@ func newSecret() string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(key)
 }
 
-// noLog drops what the SDK says of a server that is away, which it is here all the time.
-type noLog struct{}
-
-func (noLog) Debug(string, ...any) {}
-func (noLog) Info(string, ...any)  {}
-func (noLog) Warn(string, ...any)  {}
-func (noLog) Error(string, ...any) {}
-
-var _ sdklog.Logger = noLog{}
+// quiet drops what the SDK says of a server that is away, which it is here all the time.
+var quiet = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
