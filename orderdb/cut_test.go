@@ -6,88 +6,38 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"holdfast/internal/testserver"
 	"holdfast/order"
 	"holdfast/orderdb"
 )
 
-// cutter is a TCP proxy before the database, which cuts a connection at a statement.
-type cutter struct {
-	net.Listener
-	statement []byte
-	answered  bool // cut after the server has answered, and before the client learns of it
-	reset     bool // cut with an RST, as a firewall does
-	left      atomic.Int32
-}
-
 // commit is the statement as it is sent. The bare word stands in the name of the isolation level, too.
 const commit = "\x03COMMIT"
 
-// behindCutter opens the database through a cutter, which cuts the next times that the statement comes.
-func (db *database) behindCutter(t *testing.T, statement string, answered, reset bool, times int32) (*orderdb.DB, *cutter) {
+// behindCutter opens the database as a program whose connections are cut at requests of the chooser's choice. On SQLite there are none.
+func (db *database) behindCutter(t *testing.T, reset bool, choose func(request []byte) testserver.Cut) (*orderdb.DB, *testserver.Cutter) {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	c := &cutter{Listener: l, statement: []byte(statement), answered: answered, reset: reset}
-	c.left.Store(times)
-	var server string
-	through := db.again(t, func(cfg *mysql.Config) { server, cfg.Addr = cfg.Addr, l.Addr().String() })
-	go c.serve(server)
-	return through, c
+	var cutter *testserver.Cutter
+	return db.again(t, func(cfg *mysql.Config) {
+		cutter = testserver.NewCutter(t, cfg.Addr, reset, choose)
+		cfg.Addr = cutter.Addr
+	}), cutter
 }
 
-func (c *cutter) serve(server string) {
-	for {
-		client, err := c.Accept()
-		if err != nil {
-			return
+// cutAt chooses the next times that the statement comes.
+func cutAt(statement string, cut testserver.Cut, times int64) func([]byte) testserver.Cut {
+	var seen atomic.Int64
+	return func(request []byte) testserver.Cut {
+		if bytes.Contains(request, []byte(statement)) && seen.Add(1) <= times {
+			return cut
 		}
-		go func() {
-			defer client.Close()
-			upstream, err := net.Dial("tcp", server) //nolint:noctx // ends with the client
-			if err != nil {
-				return
-			}
-			defer upstream.Close()
-			c.carry(client, upstream)
-		}()
-	}
-}
-
-// carry passes statement and answer to and fro. The protocol takes turns, so that one read is enough for
-// the small ones here.
-func (c *cutter) carry(client, upstream net.Conn) {
-	turn := func(from, to net.Conn, pass func([]byte) bool) bool {
-		buffer := make([]byte, 1<<16)
-		n, err := from.Read(buffer)
-		if err != nil || !pass(buffer[:n]) {
-			return false
-		}
-		_, err = to.Write(buffer[:n])
-		return err == nil
-	}
-	cut := false
-	all := func([]byte) bool { return true }
-	for turn(upstream, client, all) && turn(client, upstream, func(statement []byte) bool {
-		cut = bytes.Contains(statement, c.statement) && c.left.Add(-1) >= 0
-		return !cut || c.answered
-	}) {
-		if cut {
-			_, _ = upstream.Read(make([]byte, 1<<16))
-			break
-		}
-	}
-	if tcp, ok := client.(*net.TCPConn); ok && c.reset {
-		_ = tcp.SetLinger(0)
+		return testserver.Pass
 	}
 }
 
@@ -95,25 +45,26 @@ func (c *cutter) carry(client, upstream net.Conn) {
 // and answers, whichever it was.
 func TestAConnectionCutAtAnyStatement(t *testing.T) {
 	for name, c := range map[string]struct {
-		statement       string
-		answered, reset bool
+		statement string
+		cut       testserver.Cut
+		reset     bool
 	}{
-		"before BEGIN":                  {"START TRANSACTION", false, false},
-		"before the rows are locked":    {"FOR UPDATE", false, false},
-		"after the rows are locked":     {"FOR UPDATE", true, true},
-		"before the stock is written":   {"UPDATE stock", false, true},
-		"after the stock is written":    {"UPDATE stock", true, false},
-		"before COMMIT":                 {commit, false, false},
-		"before COMMIT, with a reset":   {commit, false, true},
-		"when COMMIT took effect":       {commit, true, false},
-		"when COMMIT took effect twice": {commit, true, true},
+		"before BEGIN":                  {"START TRANSACTION", testserver.CutBefore, false},
+		"before the rows are locked":    {"FOR UPDATE", testserver.CutBefore, false},
+		"after the rows are locked":     {"FOR UPDATE", testserver.CutAfter, true},
+		"before the stock is written":   {"UPDATE stock", testserver.CutBefore, true},
+		"after the stock is written":    {"UPDATE stock", testserver.CutAfter, false},
+		"before COMMIT":                 {commit, testserver.CutBefore, false},
+		"before COMMIT, with a reset":   {commit, testserver.CutBefore, true},
+		"when COMMIT took effect":       {commit, testserver.CutAfter, false},
+		"when COMMIT took effect twice": {commit, testserver.CutAfter, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEachServer(t, func(t *testing.T, db *database) {
 				db.stocked(t, "mug", 10)
-				took := c.statement == commit && c.answered
+				took := c.statement == commit && c.cut == testserver.CutAfter
 				want := func(row order.Row) order.Row { row.Changed = !took; return row }
-				times := int32(1)
+				times := int64(1)
 				if c.reset {
 					times = 2
 				}
@@ -125,7 +76,7 @@ func TestAConnectionCutAtAnyStatement(t *testing.T) {
 						return db.Close(t.Context(), []order.Closing{cancelling(closed)})
 					},
 				} {
-					through, cutter := db.behindCutter(t, c.statement, c.answered, c.reset, times)
+					through, cutter := db.behindCutter(t, c.reset, cutAt(c.statement, c.cut, times))
 					rows, err := step(through)
 					if err != nil {
 						t.Error(err)
@@ -136,8 +87,8 @@ func TestAConnectionCutAtAnyStatement(t *testing.T) {
 							order.Pending: pending, order.Confirmed: confirmed, order.Cancelled: cancelled,
 						}[row.Status]))
 					}
-					if cutter.left.Load() > 0 {
-						t.Errorf("%q was not cut", c.statement)
+					if cutter.Cuts() != times {
+						t.Errorf("%q was cut %d times, want %d", c.statement, cutter.Cuts(), times)
 					}
 				}
 				db.wantStock(t, "mug", 7, 0)
@@ -150,7 +101,7 @@ func TestAServerThatCutsEveryTimeIsUnknown(t *testing.T) {
 	onEachServer(t, func(t *testing.T, db *database) {
 		db.stocked(t, "mug", 10)
 		o := newOrder(t, 1, 3)
-		through, _ := db.behindCutter(t, commit, false, false, 1000)
+		through, _ := db.behindCutter(t, false, cutAt(commit, testserver.CutBefore, 1000))
 		_, err := through.Open(t.Context(), openings(o))
 		wantClass(t, err, order.Unknown)
 		if _, err := db.Get(t.Context(), o.ID); !errors.Is(err, orderdb.ErrNotFound) {

@@ -3,6 +3,7 @@
 package orderdb_test
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"math/rand/v2"
@@ -13,14 +14,27 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"holdfast/internal/testserver"
 	"holdfast/order"
 	"holdfast/orderdb"
 )
 
-const (
-	linearUnits  = 3 // of "mug"; each order wants one or two
-	linearOrders = 5
+const linearOrders = 5
+
+var (
+	linearSKUs  = [2]string{"mug", "plate"}
+	linearUnits = units{3, 2}
 )
+
+// units are those of each of linearSKUs.
+type units [2]int64
+
+func (u units) plus(v units, sign int64) units { return units{u[0] + sign*v[0], u[1] + sign*v[1]} }
+
+func (u units) within(v units) bool { return u[0] <= v[0] && u[1] <= v[1] }
+
+// linearWants are the units that each order wants.
+var linearWants = [linearOrders]units{{1, 0}, {2, 0}, {1, 1}, {0, 2}, {2, 1}}
 
 // linearCall is one call, about one or two of the orders; look reads the stock.
 type linearCall struct {
@@ -28,11 +42,11 @@ type linearCall struct {
 	orders []int
 }
 
-// linearAnswer is what the call told. Of one whose context ended it is not known whether it was carried out.
+// linearAnswer is what the call told. Of one that failed it is not known whether it was carried out.
 type linearAnswer struct {
-	unknown bool
-	rows    []linearRow
-	stock   [2]int64 // on hand, reserved
+	unknown          bool
+	rows             []linearRow
+	onHand, reserved units
 }
 
 type linearRow struct {
@@ -44,7 +58,7 @@ type linearRow struct {
 // linearState is the sequential model: an order without a status has no row.
 type linearState struct {
 	orders           [linearOrders]linearRow
-	onHand, reserved int64
+	onHand, reserved units
 }
 
 var linearModel = porcupine.Model{
@@ -52,45 +66,42 @@ var linearModel = porcupine.Model{
 	Step: func(state, input, output any) (bool, any) {
 		//nolint:errcheck,forcetypeassert // the history below has nothing else
 		s, call, told := state.(linearState), input.(linearCall), output.(linearAnswer)
+		if call.what == "look" {
+			return told.unknown || told.onHand == s.onHand && told.reserved == s.reserved, s
+		}
 		var rows []linearRow
 		for _, i := range call.orders {
 			rows = append(rows, s.step(call.what, i))
 		}
-		stock := told.stock
-		if call.what == "look" {
-			stock = [2]int64{s.onHand, s.reserved}
-		}
-		return told.unknown || slices.Equal(rows, told.rows) && stock == told.stock, s
+		return told.unknown || slices.Equal(rows, told.rows), s
 	},
 }
 
-func linearQuantity(i int) int64 { return int64(1 + i%2) }
-
 // step carries the call out for one order and gives the answer.
 func (s *linearState) step(what string, i int) linearRow {
-	row, q := &s.orders[i], linearQuantity(i)
+	row, wants := &s.orders[i], linearWants[i]
 	was := row.status
 	changed := false
 	switch {
-	case what == "open" && was == "" && s.reserved+q <= s.onHand:
-		s.reserved += q
+	case what == "open" && was == "" && s.reserved.plus(wants, 1).within(s.onHand):
+		s.reserved = s.reserved.plus(wants, 1)
 		*row, changed = linearRow{status: order.Pending, held: true}, true
 	case what == "open" && was == "":
 		*row, changed = linearRow{status: order.Rejected, reason: order.ReasonSoldOut}, true
 	case what == "close" && was == "":
 		*row, changed = linearRow{status: order.Rejected, reason: order.ReasonPaymentDeclined}, true
 	case what == "commit" && was == order.Pending:
-		s.reserved -= q
-		s.onHand -= q
+		s.reserved = s.reserved.plus(wants, -1)
+		s.onHand = s.onHand.plus(wants, -1)
 		row.status, row.settled, changed = order.Confirmed, true, true
 	case what == "close" && was == order.Pending:
-		s.reserved -= q
+		s.reserved = s.reserved.plus(wants, -1)
 		row.status, row.reason, changed = order.Rejected, order.ReasonPaymentDeclined, true
 	case what == "cancel" && (was == order.Pending || was == order.Confirmed):
 		if was == order.Pending {
-			s.reserved -= q
+			s.reserved = s.reserved.plus(wants, -1)
 		} else {
-			s.onHand += q
+			s.onHand = s.onHand.plus(wants, 1)
 		}
 		row.status, row.reason, row.settled, changed = order.Cancelled, order.ReasonRequested, false, true
 	case what == "settle" && was.Closed() && !row.settled:
@@ -101,7 +112,14 @@ func (s *linearState) step(what string, i int) linearRow {
 	return answer
 }
 
-// linearHistory records calls of several clients, each a program with a connection pool of its own.
+// linearProgram is a client with a connection pool of its own.
+type linearProgram struct {
+	*orderdb.DB
+	cutter *testserver.Cutter // nil if its connections are never cut
+	draw   *rand.Rand
+}
+
+// linearHistory records calls of several programs.
 type linearHistory struct {
 	orders []order.Order
 	start  time.Time
@@ -109,7 +127,7 @@ type linearHistory struct {
 	calls  []porcupine.Operation
 }
 
-func (h *linearHistory) record(t *testing.T, client int, db *orderdb.DB, call linearCall, patience time.Duration) {
+func (h *linearHistory) record(t *testing.T, client int, program linearProgram, call linearCall, patience time.Duration) {
 	t.Helper()
 	ctx := t.Context()
 	if patience > 0 {
@@ -117,18 +135,46 @@ func (h *linearHistory) record(t *testing.T, client int, db *orderdb.DB, call li
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
+	cuts := int64(0)
+	if program.cutter != nil {
+		cuts = -program.cutter.Cuts()
+	}
 	op := porcupine.Operation{ClientId: client, Input: call, Call: int64(time.Since(h.start))}
-	answer, err := h.ask(ctx, db, call)
+	answer, err := h.ask(ctx, program.DB, call)
 	op.Return = int64(time.Since(h.start))
+	if program.cutter != nil {
+		cuts += program.cutter.Cuts()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	// Each time the connection was lost, the transaction may have taken effect, and may have been repeated.
+	for range cuts {
+		lost := op
+		lost.Output, lost.Return = linearAnswer{unknown: true}, math.MaxInt64
+		h.calls = append(h.calls, lost)
+	}
 	if err != nil {
-		if patience == 0 {
+		if patience == 0 && cuts == 0 {
 			t.Errorf("%+v: %v", call, err)
 		}
 		answer.unknown, op.Return = true, math.MaxInt64 // it may yet be carried out
 	}
-	op.Output = answer
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	// A row that is missing cannot be locked: another may write it while this call waits for those that it can lock.
+	found := linearCall{what: call.what}
+	foundAnswer := linearAnswer{unknown: answer.unknown, onHand: answer.onHand, reserved: answer.reserved}
+	for i, row := range answer.rows {
+		if row.missing {
+			alone := op
+			alone.Input, alone.Output = linearCall{call.what, call.orders[i : i+1]}, linearAnswer{rows: []linearRow{row}}
+			h.calls = append(h.calls, alone)
+			continue
+		}
+		found.orders, foundAnswer.rows = append(found.orders, call.orders[i]), append(foundAnswer.rows, row)
+	}
+	if answer.unknown {
+		found.orders = call.orders
+	}
+	op.Input, op.Output = found, foundAnswer
 	h.calls = append(h.calls, op)
 }
 
@@ -155,8 +201,9 @@ func (h *linearHistory) ask(ctx context.Context, db *orderdb.DB, call linearCall
 		rows, err = db.Settle(ctx, keys(chosen...))
 	default:
 		var stocks []orderdb.Stock
-		if stocks, err = db.GetStocks(ctx, []string{"mug"}); err == nil && len(stocks) == 1 {
-			answer.stock = [2]int64{stocks[0].OnHand, stocks[0].Reserved}
+		stocks, err = db.GetStocks(ctx, linearSKUs[:])
+		for i, stock := range stocks {
+			answer.onHand[i], answer.reserved[i] = stock.OnHand, stock.Reserved
 		}
 	}
 	for _, r := range rows {
@@ -182,29 +229,44 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 		const clients, callsEach = 4, 12
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
-		db.stocked(t, "mug", linearUnits)
 		h := &linearHistory{start: time.Now()}
-		programs := make([]*orderdb.DB, clients)
-		draws := make([]*rand.Rand, clients)
+		for i, sku := range linearSKUs {
+			db.stocked(t, sku, linearUnits[i])
+		}
+		programs := make([]linearProgram, clients)
 		seeds := rand.New(rand.NewPCG(seed, 0))
 		for i := range programs {
-			programs[i], draws[i] = db.again(t), rand.New(rand.NewPCG(seeds.Uint64(), 0))
+			programs[i] = linearProgram{DB: db.again(t), draw: rand.New(rand.NewPCG(seeds.Uint64(), 0))}
+			if db.mysql && i < clients/2 {
+				programs[i].DB, programs[i].cutter = db.behindCutter(t, i%2 == 0, cutNowAndThen(seeds.Uint64()))
+			}
 		}
-		for i := range linearOrders {
-			h.orders = append(h.orders, newOrder(t, i, linearQuantity(i)))
+		for i, wants := range linearWants {
+			var lines []order.Line
+			for j, sku := range linearSKUs {
+				if wants[j] > 0 {
+					lines = append(lines, order.Line{SKU: sku, Quantity: wants[j], UnitPrice: 1})
+				}
+			}
+			h.orders = append(h.orders, newOrder(t, i, 0, lines...))
 		}
 		atOnce(clients, func(client int) {
-			draw := draws[client]
+			program := programs[client]
 			for range callsEach {
 				var patience time.Duration
-				call := someCall(draw)
-				if draw.IntN(6) == 0 {
-					patience = time.Duration(1 + draw.Int64N(int64(4*time.Millisecond)))
+				call := someCall(program.draw)
+				if program.draw.IntN(6) == 0 {
+					patience = time.Duration(1 + program.draw.Int64N(int64(4*time.Millisecond)))
 				}
-				h.record(t, client, programs[client], call, patience)
+				h.record(t, client, program, call, patience)
 			}
 		})
-		h.record(t, 0, db.DB, linearCall{what: "look"}, 0)
+		h.record(t, clients, linearProgram{DB: db.DB}, linearCall{what: "look"}, 0)
+		for i, program := range programs {
+			if program.cutter != nil {
+				t.Logf("program %d was cut off %d times", i, program.cutter.Cuts())
+			}
+		}
 		if got := porcupine.CheckOperationsTimeout(linearModel, h.calls, time.Minute); got != porcupine.Ok {
 			t.Errorf("no order of the calls explains what they were told: %s", got)
 			for _, op := range h.calls {
@@ -214,15 +276,35 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 	})
 }
 
+// cutNowAndThen cuts one COMMIT in six, and one other statement in forty, half of them once they took effect; never twice within twenty
+// statements, so that a transaction is not given up.
+func cutNowAndThen(seed uint64) func([]byte) testserver.Cut {
+	var mu sync.Mutex
+	draw, quiet := rand.New(rand.NewPCG(seed, 0)), 0
+	return func(request []byte) testserver.Cut {
+		mu.Lock()
+		defer mu.Unlock()
+		one := 40
+		if bytes.Contains(request, []byte(commit)) {
+			one = 6
+		}
+		if quiet--; quiet > 0 || draw.IntN(one) > 0 {
+			return testserver.Pass
+		}
+		quiet = 20
+		return []testserver.Cut{testserver.CutBefore, testserver.CutAfter}[draw.IntN(2)]
+	}
+}
+
 func TestALastUnitHeldTwiceIsNotLinearizable(t *testing.T) {
 	t.Parallel()
 	held := linearRow{status: order.Pending, held: true, changed: true}
 	soldOut := linearRow{status: order.Rejected, reason: order.ReasonSoldOut, changed: true}
-	// Orders 1 and 3 want two of the three units each.
+	// Orders 1 and 4 want two of the three mugs each.
 	history := func(second linearRow) []porcupine.Operation {
 		return []porcupine.Operation{
 			{Input: linearCall{"open", []int{1}}, Output: linearAnswer{rows: []linearRow{held}}, Call: 0, Return: 2},
-			{ClientId: 1, Input: linearCall{"open", []int{3}}, Output: linearAnswer{rows: []linearRow{second}}, Call: 1, Return: 3},
+			{ClientId: 1, Input: linearCall{"open", []int{4}}, Output: linearAnswer{rows: []linearRow{second}}, Call: 1, Return: 3},
 		}
 	}
 	if !porcupine.CheckOperations(linearModel, history(soldOut)) {
