@@ -62,7 +62,7 @@ chaos: build
 	@bin/devstack chaos --seed $(SEED) --duration $(DURATION)
 
 fuzz:
-	@for target in ./api/httpapi:FuzzDecode ./api/httpapi:FuzzCursor ./order:FuzzKey ./payment:FuzzWebhook; do \
+	@for target in ./api/httpapi:FuzzDecode ./api/httpapi:FuzzCursor ./api/httpapi:FuzzRequest ./order:FuzzKey ./payment:FuzzWebhook; do \
 		echo "$$target: compiling it to be fuzzed takes a while the first time"; \
 		$(NOCGO) go test "$${target%:*}" -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done

@@ -22,7 +22,7 @@ func (s *shop) sellOut(left int64) {
 	}
 }
 
-func orderOf(t *testing.T, customer, key string, mugs int64) order.Order {
+func orderOf(t testing.TB, customer, key string, mugs int64) order.Order {
 	t.Helper()
 	o, err := order.New(customer, key, "EUR", "tok_ok", []order.Line{{SKU: "mug", Quantity: mugs, UnitPrice: 300}})
 	if err != nil {

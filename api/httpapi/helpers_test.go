@@ -26,7 +26,7 @@ import (
 
 // shop is an API with an order database, a Redis, and a Temporal that does as it is told.
 type shop struct {
-	t        *testing.T
+	t        testing.TB
 	api      *API
 	db       *orderdb.DB
 	redis    *miniredis.Miniredis
@@ -39,14 +39,14 @@ type shop struct {
 }
 
 // in is the shop for a subtest.
-func (s *shop) in(t *testing.T) *shop {
+func (s *shop) in(t testing.TB) *shop {
 	t.Helper()
 	sub := *s
 	sub.t = t
 	return &sub
 }
 
-func newShop(t *testing.T, change ...func(*Deps)) *shop {
+func newShop(t testing.TB, change ...func(*Deps)) *shop {
 	t.Helper()
 	db, err := orderdb.OpenSQLite(filepath.Join(t.TempDir(), "orders.db"))
 	if err != nil {
@@ -139,7 +139,7 @@ func orderFor(t *testing.T, key string) order.Order {
 }
 
 // document decodes an answer strictly.
-func document[T any](t *testing.T, w *httptest.ResponseRecorder, status int) T {
+func document[T any](t testing.TB, w *httptest.ResponseRecorder, status int) T {
 	t.Helper()
 	if w.Code != status {
 		t.Fatalf("answered %d %s, want %d", w.Code, w.Body, status)
