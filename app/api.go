@@ -29,9 +29,13 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
+	auditing := audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}
+	if p.warehouse != nil {
+		auditing.Warehouse = p.warehouse
+	}
 	handler, err := httpapi.New(httpapi.Deps{ //nolint:contextcheck // what it starts ends with its Close
 		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
-		Auditor: audit.New(audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}),
+		Auditor: audit.New(auditing),
 		Webhook: webhook,
 		Limits: admission.Limits{
 			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,

@@ -24,6 +24,7 @@ import (
 	"holdfast/orderdb"
 	"holdfast/payment"
 	"holdfast/stock"
+	"holdfast/warehouse"
 )
 
 // Options are what a program shares with what runs in it. All are optional but Config.
@@ -47,8 +48,10 @@ type platform struct {
 	orders   *orderdb.DB
 	stock    *stock.Front
 	payments *payment.Client
-	closers  []func() error // the newest last
-	failed   chan error
+	// warehouse is nil without a URL.
+	warehouse *warehouse.Client
+	closers   []func() error // the newest last
+	failed    chan error
 }
 
 // newPlatform connects to everything. The order database and Temporal must answer; Redis and the
@@ -82,6 +85,12 @@ func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() error { p.payments.Close(); return nil })
+	if p.cfg.WarehouseURL != "" {
+		if p.warehouse, err = warehouse.New(warehouse.Config{URL: p.cfg.WarehouseURL, Timeout: p.cfg.WarehouseTimeout}); err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, func() error { p.warehouse.Close(); return nil })
+	}
 	if p.temporal == nil {
 		err = p.dialTemporal(ctx)
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -11,85 +14,106 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"holdfast/config"
 	"holdfast/workflows"
 )
 
 const (
-	// catchUp is how late a run may begin after an outage of Temporal. What is missed longer is made up for by the
+	// catchUp is how late a reconciliation may begin after an outage of Temporal. What is missed longer is made up for by the
 	// next run, which looks at everything.
 	catchUp = time.Minute
-	// scheduleTry bounds one try to set the schedule up.
+	// handOffCatchUp is how late a hand-off may begin: the orders of that day wait for it.
+	handOffCatchUp = 7 * 24 * time.Hour
+	// scheduleTry bounds one try to set a schedule up.
 	scheduleTry = 5 * time.Second
 	// scheduleRetry is the pause after a try that failed.
 	scheduleRetry = 15 * time.Second
 )
 
+// schedule is a schedule as the configuration wants it.
+type schedule struct {
+	id     string
+	wanted *client.Schedule // nil if there is to be none
+}
+
+func schedulesOf(cfg config.Config) []schedule {
+	all := []schedule{{id: workflows.ReconcileID}, {id: workflows.HandOffID}}
+	if cfg.ReconcileEvery > 0 {
+		all[0].wanted = reconcileSchedule(cfg.ReconcileEvery, cfg.TaskQueue)
+	}
+	if cfg.WarehouseURL != "" && cfg.HandOffCron != "" {
+		all[1].wanted = handOffSchedule(cfg.HandOffCron, cfg.HandOffTimeZone, cfg.TaskQueue)
+	}
+	return all
+}
+
 // keepSchedules sets the schedules up, and tries until it can. A worker carries orders without them, so it
 // starts anyway. The returned function gives up and waits.
 func (w *Worker) keepSchedules(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			err := w.setReconcileSchedule(ctx)
-			if err == nil || ctx.Err() != nil {
-				return
+	var all sync.WaitGroup
+	for _, s := range schedulesOf(w.cfg) {
+		all.Go(func() {
+			for {
+				err := w.setSchedule(ctx, s)
+				if err == nil || ctx.Err() != nil {
+					return
+				}
+				w.log.WarnContext(ctx, "a schedule could not be set up; it is tried again", "schedule", s.id, "error", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(scheduleRetry):
+				}
 			}
-			w.log.WarnContext(ctx, "the schedule of the reconciliation could not be set up; it is tried again", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(scheduleRetry):
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
+		})
+	}
+	return func() { cancel(); all.Wait() }
 }
 
-// setReconcileSchedule makes Temporal's schedule what the configuration says. Workers that start at once may all
-// do it. What a person set in the Web UI beyond the configuration, such as a pause, stays.
-func (w *Worker) setReconcileSchedule(ctx context.Context) error {
+// setSchedule makes Temporal's schedule what the configuration says. Workers that start at once may all
+// do it. What a person set in the Web UI beyond the configuration, such as a pause, stays. One that is as it should be is not
+// touched: an update would drop what it missed.
+func (w *Worker) setSchedule(ctx context.Context, s schedule) error {
 	ctx, cancel := context.WithTimeout(ctx, scheduleTry)
 	defer cancel()
 	schedules := w.temporal.ScheduleClient()
-	handle := schedules.GetHandle(ctx, workflows.ReconcileID)
-	if w.cfg.ReconcileEvery == 0 {
+	handle := schedules.GetHandle(ctx, s.id)
+	if s.wanted == nil {
 		err := handle.Delete(ctx)
 		if _, absent := errors.AsType[*serviceerror.NotFound](err); absent {
 			return nil
 		}
-		return scheduleError("delete", err)
+		return s.error("delete", err)
 	}
-	wanted := reconcileSchedule(w.cfg.ReconcileEvery, w.cfg.TaskQueue)
 	_, err := schedules.Create(ctx, client.ScheduleOptions{
-		ID: workflows.ReconcileID, Spec: *wanted.Spec, Action: wanted.Action,
-		Overlap: wanted.Policy.Overlap, CatchupWindow: wanted.Policy.CatchupWindow,
+		ID: s.id, Spec: *s.wanted.Spec, Action: s.wanted.Action,
+		Overlap: s.wanted.Policy.Overlap, CatchupWindow: s.wanted.Policy.CatchupWindow,
 	})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return scheduleError("create", err)
+		return s.error("create", err)
 	}
-	return scheduleError("update", handle.Update(ctx, client.ScheduleUpdateOptions{
+	return s.error("update", handle.Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			found := in.Description.Schedule
-			if sameSchedule(found, wanted) {
+			if sameSchedule(found, *s.wanted) {
 				return nil, temporal.ErrSkipScheduleUpdate
 			}
-			found.Spec, found.Action, found.Policy = wanted.Spec, wanted.Action, wanted.Policy
+			found.Spec, found.Action, found.Policy = s.wanted.Spec, s.wanted.Action, s.wanted.Policy
 			return &client.ScheduleUpdate{Schedule: &found}, nil
 		},
 	}))
 }
 
-func scheduleError(doing string, err error) error {
+func (s schedule) error(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s the schedule %s: %w", doing, workflows.ReconcileID, err)
+	return fmt.Errorf("%s the schedule %s: %w", doing, s.id, err)
 }
 
-// reconcileSchedule is the schedule as the configuration wants it.
-func reconcileSchedule(every time.Duration, taskQueue string) client.Schedule {
-	return client.Schedule{
+// reconcileSchedule is the schedule of the reconciliation.
+func reconcileSchedule(every time.Duration, taskQueue string) *client.Schedule {
+	return &client.Schedule{
 		Spec: &client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
 		Action: &client.ScheduleWorkflowAction{
 			ID: workflows.ReconcileID, Workflow: workflows.ReconcileStockName, Args: []any{workflows.ReconcileInput{}},
@@ -99,14 +123,41 @@ func reconcileSchedule(every time.Duration, taskQueue string) client.Schedule {
 	}
 }
 
-// sameSchedule compares what reconcileSchedule sets and may be set otherwise.
+// handOffSchedule is the schedule of the hand-off. Temporal keeps what it makes of the cron line, and the line itself only as the comment
+// that stands behind it, by which it is known again.
+func handOffSchedule(cron, zone, taskQueue string) *client.Schedule {
+	return &client.Schedule{
+		Spec: &client.ScheduleSpec{CronExpressions: []string{cron + " # " + cron}, TimeZoneName: zone},
+		Action: &client.ScheduleWorkflowAction{
+			ID: workflows.HandOffID, Workflow: workflows.HandOffName, Args: []any{workflows.HandOffInput{}},
+			TaskQueue: taskQueue, StaticSummary: workflows.HandOffSummary,
+		},
+		// One that is late is followed by at most one more, which takes all that came in meanwhile.
+		Policy: &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: handOffCatchUp},
+	}
+}
+
+// sameSchedule compares what is set here and may be set otherwise.
 func sameSchedule(found, wanted client.Schedule) bool {
 	is, ok := found.Action.(*client.ScheduleWorkflowAction)
 	should, _ := wanted.Action.(*client.ScheduleWorkflowAction)
-	if !ok || found.Spec == nil || found.Policy == nil || len(found.Spec.Intervals) != 1 {
+	if !ok || found.Spec == nil || found.Policy == nil {
 		return false
 	}
-	return found.Spec.Intervals[0] == wanted.Spec.Intervals[0] && len(found.Spec.Calendars) == 0 &&
+	return slices.Equal(found.Spec.Intervals, wanted.Spec.Intervals) && slices.Equal(cronsOf(*found.Spec), cronsOf(*wanted.Spec)) &&
+		found.Spec.TimeZoneName == wanted.Spec.TimeZoneName &&
 		found.Policy.Overlap == wanted.Policy.Overlap && found.Policy.CatchupWindow == wanted.Policy.CatchupWindow &&
 		is.ID == should.ID && is.Workflow == should.Workflow && is.TaskQueue == should.TaskQueue
+}
+
+// cronsOf gives the comments behind the cron lines, as they are sent and as Temporal keeps them.
+func cronsOf(spec client.ScheduleSpec) (crons []string) {
+	for _, line := range spec.CronExpressions {
+		_, comment, _ := strings.Cut(line, "#")
+		crons = append(crons, strings.TrimSpace(comment))
+	}
+	for _, calendar := range spec.Calendars {
+		crons = append(crons, strings.TrimSpace(calendar.Comment))
+	}
+	return crons
 }

@@ -53,6 +53,11 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 		Metrics: activities.NewReconcileMetrics(p.registry),
 	}
 	reconciliation.Register(w.worker)
+	handOffs := &activities.HandOffs{Pages: p.orders, PageSize: p.cfg.HandOffPage, Metrics: activities.NewHandOffMetrics(p.registry)}
+	if p.warehouse != nil {
+		handOffs.Warehouse = p.warehouse
+	}
+	handOffs.Register(w.worker)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)
 	return w, nil
 }

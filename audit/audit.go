@@ -1,5 +1,5 @@
 // Package audit proves the three promises from the data: it compares the order database with itself,
-// with the counts in Redis and with the payment provider's ledger. It changes nothing. Only app, the
+// with the counts in Redis, the payment provider's ledger and the warehouse's arrivals. It changes nothing. Only app, the
 // HTTP API and programs import it.
 package audit
 
@@ -11,6 +11,7 @@ import (
 	"holdfast/order"
 	"holdfast/orderdb"
 	"holdfast/payment"
+	"holdfast/warehouse"
 )
 
 // Orders is the order database. Pages come in the order of their key, after the given one.
@@ -26,6 +27,8 @@ type Orders interface {
 	// Get returns orderdb.ErrNotFound if there is no row.
 	Get(ctx context.Context, id order.ID) (orderdb.Record, error)
 	List(ctx context.Context, f orderdb.Filter) ([]orderdb.Record, error)
+	// Assigned tells whether an order is on a page of a hand-off.
+	Assigned(ctx context.Context, id order.ID) (bool, error)
 }
 
 // Front is the stock front in Redis.
@@ -43,11 +46,20 @@ type Ledger interface {
 	Net(ctx context.Context, id order.ID) (int64, error)
 }
 
+// Warehouse is the warehouse's own record.
+type Warehouse interface {
+	// Arrivals gives at most limit arrivals with a number above after. next is the after of the following page, 0 if there is
+	// none.
+	Arrivals(ctx context.Context, after int64, limit int) (arrivals []warehouse.Arrival, next int64, err error)
+}
+
 // Config says what is audited. Orders, Front and Ledger are required.
 type Config struct {
 	Orders Orders
 	Front  Front
 	Ledger Ledger
+	// Warehouse may be nil: there is none then, and nothing is handed off.
+	Warehouse Warehouse
 	// Grace is how long the row of an order may stay unsettled and unchanged before that is a violation,
 	// unless somebody was asked to look. 0 means DefaultGrace.
 	Grace time.Duration
@@ -94,11 +106,12 @@ func New(cfg Config) *Auditor {
 const (
 	OrderDatabase = "order database"
 	PaymentLedger = "payment provider's ledger"
+	WarehouseBook = "warehouse's arrivals"
 )
 
 // UnreadableError says that the audit could not look, so that nothing is proven either way.
 type UnreadableError struct {
-	What string // OrderDatabase or PaymentLedger
+	What string // OrderDatabase, PaymentLedger or WarehouseBook
 	Err  error
 }
 

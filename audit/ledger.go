@@ -27,11 +27,13 @@ func (r *run) addLedger(ctx context.Context, w *window) (entries int, err error)
 	}
 }
 
+func (w *window) covers(id order.ID) bool { return id > w.after && (id <= w.upTo || w.last) }
+
 // add adds up a page of the ledger, and returns the money of orders in the window that it does not know.
 func (w *window) add(batch []payment.Entry) (unknown map[order.ID]int64) {
 	for _, e := range batch {
 		id := order.ID(e.Reference)
-		if id <= w.after || (id > w.upTo && !w.last) {
+		if !w.covers(id) {
 			continue
 		}
 		if a := w.accounts[id]; a != nil {

@@ -21,12 +21,13 @@ const (
 	maxStale   = 10_000
 )
 
-// account is an order with its money.
+// account is an order with its money, and with its arrivals in the warehouse.
 type account struct {
 	end orderdb.End // without a status if the order has no row
 	net int64       // charged minus reversed, in minor units
 	// odd is the part of net that is in another currency than the order's.
-	odd int64
+	odd      int64
+	arrivals int
 }
 
 // window is a range of order ids with all the money that bears them.
@@ -53,6 +54,9 @@ func (r *run) money(ctx context.Context) error {
 		}
 		r.report.Checked.LedgerEntries = entries // of the last reading, if the ledger grew meanwhile
 		foreign += w.foreign
+		if err := r.addArrivals(ctx, w); err != nil {
+			return err
+		}
 		if err := r.followSuspects(ctx, w.accounts); err != nil {
 			return err
 		}
@@ -103,15 +107,19 @@ func (r *run) countOrder(end orderdb.End) {
 	}
 }
 
-// followSuspects looks a second time at the orders whose money seems wrong.
+// followSuspects looks a second time at the orders whose money, or whose whereabouts, seem wrong.
 func (r *run) followSuspects(ctx context.Context, accounts map[order.ID]*account) error {
-	maps.DeleteFunc(accounts, func(_ order.ID, a *account) bool {
-		kind, _ := judge(a.end, a.net, a.odd)
-		return kind == ""
-	})
 	for _, id := range slices.Sorted(maps.Keys(accounts)) {
-		if err := r.follow(ctx, id, accounts[id].odd); err != nil {
-			return err
+		a := accounts[id]
+		if kind, _ := judge(a.end, a.net, a.odd); kind != "" {
+			if err := r.follow(ctx, id, a.odd); err != nil {
+				return err
+			}
+		}
+		if kind, _ := judgeArrivals(a.end, false, a.arrivals); kind != "" && r.cfg.Warehouse != nil {
+			if err := r.followArrivals(ctx, id, a.arrivals); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -66,6 +66,12 @@ const (
 	ChargedForNothing Kind = "charged_for_nothing"
 	// ChargeWithoutOrder: a net charge bears the id of an order that has no row.
 	ChargeWithoutOrder Kind = "charge_without_order"
+	// NotDelivered: an order is handed off, and the warehouse does not have it.
+	NotDelivered Kind = "not_delivered"
+	// DeliveredTwice: the warehouse has an order more than once.
+	DeliveredTwice Kind = "delivered_twice"
+	// DeliveredWrongly: the warehouse has an order that was not sold, or not given to it.
+	DeliveredWrongly Kind = "delivered_wrongly"
 )
 
 // Checked counts what was looked at.
@@ -74,6 +80,7 @@ type Checked struct {
 	RedisCounts   int `json:"redis_counts" doc:"SKUs whose count in Redis was compared: loaded, and without PENDING orders."`
 	Orders        int `json:"orders"`
 	LedgerEntries int `json:"ledger_entries"`
+	Arrivals      int `json:"arrivals" doc:"Orders that the warehouse says to have; 0 if no warehouse is configured."`
 }
 
 // InFlight is an order for which something is still owed.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"time"
+	_ "time/tzdata" // a program in a container without time zones knows them
 
 	"github.com/caarlos0/env/v11"
 )
@@ -84,6 +85,17 @@ type Config struct {
 	// on a system that is well; a shorter one costs a question to Temporal for each order in flight, and no more.
 	ReconcileGrace time.Duration `env:"HOLDFAST_RECONCILE_GRACE" envDefault:"1m"`
 
+	// WarehouseURL is the base URL of the warehouse. Without one nothing is handed off.
+	WarehouseURL string `env:"HOLDFAST_WAREHOUSE_URL"`
+	// WarehouseTimeout bounds one request to the warehouse. Longer than it needs for a page of orders.
+	WarehouseTimeout time.Duration `env:"HOLDFAST_WAREHOUSE_TIMEOUT" envDefault:"15s"`
+	// HandOffCron is the day's cutoff, at which orders are handed off, in the five fields of cron; empty leaves it to people.
+	HandOffCron string `env:"HOLDFAST_HANDOFF_CRON" envDefault:"0 17 * * *"`
+	// HandOffTimeZone is the zone of HandOffCron, by its name in the IANA database.
+	HandOffTimeZone string `env:"HOLDFAST_HANDOFF_TIME_ZONE" envDefault:"Asia/Seoul"`
+	// HandOffPage is how many orders the warehouse is sent at a time. What it refuses, or does not answer for, holds no more up.
+	HandOffPage int `env:"HOLDFAST_HANDOFF_PAGE" envDefault:"500"`
+
 	// ShutdownTimeout is how long work under way may take to end when the program is stopped.
 	ShutdownTimeout time.Duration `env:"HOLDFAST_SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	// LogLevel is DEBUG, INFO, WARN or ERROR.
@@ -151,6 +163,14 @@ func (c Config) Validate() error {
 	// Temporal's schedules count in whole seconds.
 	check(c.ReconcileEvery == 0 || c.ReconcileEvery >= 10*time.Second && c.ReconcileEvery%time.Second == 0,
 		"HOLDFAST_RECONCILE_EVERY", "must be 0, or at least 10s in whole seconds")
+	check(c.WarehouseTimeout >= 100*time.Millisecond && c.WarehouseTimeout <= 20*time.Second,
+		"HOLDFAST_WAREHOUSE_TIMEOUT", "must be 100ms to 20s") // a try of a page has 30 s
+	check(c.HandOffPage >= 1 && c.HandOffPage <= 10_000, "HOLDFAST_HANDOFF_PAGE", "must be 1 to 10000")
+	check(c.HandOffCron == "" || len(strings.Fields(c.HandOffCron)) == 5 && !strings.ContainsRune(c.HandOffCron, '#'),
+		"HOLDFAST_HANDOFF_CRON", "must be empty, or the five fields of cron: minute, hour, day, month, day of the week")
+	_, err := time.LoadLocation(c.HandOffTimeZone)
+	check(err == nil && c.HandOffTimeZone != "" && c.HandOffTimeZone != "Local",
+		"HOLDFAST_HANDOFF_TIME_ZONE", "must be a time zone by its name, such as Asia/Seoul")
 	check(c.ShutdownTimeout >= 0, "HOLDFAST_SHUTDOWN_TIMEOUT", "must not be negative")
 	if len(problems) == 0 {
 		return nil

@@ -38,7 +38,7 @@ func command() *cobra.Command {
 		Use:   "devstack",
 		Short: "Run the whole of holdfast in one process",
 		Long: `devstack runs a Temporal server with its Web UI, Redis, an order database, a sandbox
-payment provider, the API and a worker in one process, until Ctrl-C. All state is kept in --data.
+payment provider and warehouse, the API and a worker in one process, until Ctrl-C. All state is kept in --data.
 
 Use a real server instead of an embedded one with --redis, --mysql or --temporal-address.`,
 		Example: `  devstack --data .holdfast
@@ -58,6 +58,7 @@ Use a real server instead of an embedded one with --redis, --mysql or --temporal
 	flags.StringVar(&cfg.Temporal, "temporal", "127.0.0.1:7233", "address of the embedded Temporal server")
 	flags.StringVar(&cfg.UI, "ui", "127.0.0.1:8233", "address of the Temporal Web UI")
 	flags.StringVar(&cfg.Gateway, "gateway", "127.0.0.1:8090", "address of the sandbox payment provider")
+	flags.StringVar(&cfg.Warehouse, "warehouse", "127.0.0.1:8091", "address of the sandbox warehouse")
 	flags.StringVar(&cfg.Redis, "redis", "", "HOST:PORT of a real Redis to use")
 	flags.StringVar(&cfg.MySQL, "mysql", "", "DSN of a real MySQL or MariaDB to use")
 	flags.StringVar(&cfg.TemporalAddress, "temporal-address", "", "HOST:PORT of a real Temporal to use")
@@ -94,6 +95,7 @@ func announce(out io.Writer, s *stack.Stack, infraOnly bool) {
 		{"web-ui", s.UIURL()},
 		{"temporal", s.TemporalAddr()},
 		{"payment-provider", s.GatewayURL()},
+		{"warehouse", s.WarehouseURL()},
 		{"redis", s.RedisAddr()},
 		{"worker-metrics", s.MetricsURL()},
 	} {

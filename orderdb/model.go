@@ -28,7 +28,8 @@ type orderRow struct {
 	ByHandNote      string
 	ByHandAt        *time.Time // nil if nobody was needed
 
-	holds []order.Hold // as far as they are known; not a column
+	holds    []order.Hold // as far as they are known; not a column
+	assigned bool         // to a hand-off, if lockWithAssignments read it; not a column
 }
 
 // TableName implements gorm's schema.Tabler.

@@ -121,8 +121,10 @@ func (db *DB) Close(ctx context.Context, closings []order.Closing) ([]order.Row,
 // Cancel implements the port of package activities. The units of a confirmed order are restocked, and since its charge
 // is now owed it is not settled any more.
 func (db *DB) Cancel(ctx context.Context, keys []order.Key) ([]order.Row, error) {
-	cancellable := func(row *orderRow) bool { return row.Status == order.Pending || row.Status == order.Confirmed }
-	rows, err := db.transition(ctx, keys, cancellable, func(tx *gorm.DB, rows []*orderRow) error {
+	cancellable := func(row *orderRow) bool {
+		return row.Status == order.Pending || row.Status == order.Confirmed && !row.assigned
+	}
+	rows, err := db.transitionOf(ctx, lockWithAssignments, keys, cancellable, func(tx *gorm.DB, rows []*orderRow) error {
 		if err := moveUnits(tx, rows, shelf.takeBack); err != nil {
 			return err
 		}
@@ -185,9 +187,16 @@ func isPending(row *orderRow) bool { return row.Status == order.Pending }
 func (db *DB) transition(ctx context.Context, keys []order.Key, eligible func(*orderRow) bool,
 	change func(*gorm.DB, []*orderRow) error, absent ...func(order.Key) (*orderRow, []lineRow),
 ) ([]order.Row, error) {
+	return db.transitionOf(ctx, lockOrders, keys, eligible, change, absent...)
+}
+
+// transitionOf is transition of rows that are locked, and read, by lock.
+func (db *DB) transitionOf(ctx context.Context, lock func(*gorm.DB, []order.Key) (map[order.ID]*orderRow, error), keys []order.Key,
+	eligible func(*orderRow) bool, change func(*gorm.DB, []*orderRow) error, absent ...func(order.Key) (*orderRow, []lineRow),
+) ([]order.Row, error) {
 	answers := make([]order.Row, len(keys))
 	err := db.transact(ctx, func(tx *gorm.DB) error {
-		rows, err := lockOrders(tx, keys)
+		rows, err := lock(tx, keys)
 		if err != nil {
 			return err
 		}

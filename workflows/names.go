@@ -65,6 +65,7 @@ func (w Workflows) Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(w.PlaceOrders, workflow.RegisterOptions{Name: PlaceOrdersName})
 	r.RegisterWorkflowWithOptions(w.CancelOrder, workflow.RegisterOptions{Name: CancelOrderName})
 	r.RegisterWorkflowWithOptions(ReconcileStock, workflow.RegisterOptions{Name: ReconcileStockName})
+	r.RegisterWorkflowWithOptions(HandOff, workflow.RegisterOptions{Name: HandOffName})
 }
 
 // PlaceOrderOptions are the options that start an order. Started again while it runs, Temporal gives

@@ -33,7 +33,7 @@ func (a *API) cancelOrder(ctx context.Context, in *cancelRequest) (*placeAnswer,
 	if err != nil {
 		return nil, err
 	}
-	if answer, err := answerCancelled(&record); err != nil || answer.Status == http.StatusOK {
+	if answer, err := a.answerCancelled(ctx, &record); err != nil || answer.Status == http.StatusOK {
 		return answer, err
 	}
 	started := a.carry(ctx, workflows.CancelOrderOptions(record.Order, a.TaskQueue), workflows.CancelOrderName, record.Order, began.Add(wait))
@@ -41,7 +41,7 @@ func (a *API) cancelOrder(ctx context.Context, in *cancelRequest) (*placeAnswer,
 	if err != nil {
 		return nil, a.cancellationUnknown(ctx, id, errors.Join(started, err))
 	}
-	answer, err := answerCancelled(&record)
+	answer, err := a.answerCancelled(ctx, &record)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (a *API) cancellationUnknown(ctx context.Context, id order.ID, reason error
 }
 
 // answerCancelled is the one place where a row becomes the answer to whoever cancels the order.
-func answerCancelled(r *orderdb.Record) (*placeAnswer, error) {
+func (a *API) answerCancelled(ctx context.Context, r *orderdb.Record) (*placeAnswer, error) {
 	answer := &placeAnswer{Status: http.StatusAccepted, Location: orderPath(r.ID), Body: toJSON(r)}
 	switch r.Status {
 	case order.Cancelled:
@@ -68,10 +68,22 @@ func answerCancelled(r *orderdb.Record) (*placeAnswer, error) {
 	case order.Rejected:
 		return nil, orderClosed(r)
 	case order.HandedOff:
-		p := newProblem(slugHandedOff, "the warehouse has the order: it cannot be cancelled any more")
-		p.OrderID = r.ID
-		return nil, p
-	case order.Pending, order.Confirmed:
+		return nil, handedOff(r.ID, "the warehouse has the order: it cannot be cancelled any more")
+	case order.Confirmed:
+		assigned, err := a.Orders.Assigned(ctx, r.ID)
+		if err != nil {
+			return nil, a.cancellationUnknown(ctx, r.ID, err)
+		}
+		if assigned {
+			return nil, handedOff(r.ID, "the order is on its way to the warehouse: it cannot be cancelled any more")
+		}
+	case order.Pending:
 	}
 	return answer, nil
+}
+
+func handedOff(id order.ID, detail string) *Problem {
+	p := newProblem(slugHandedOff, "%s", detail)
+	p.OrderID = id
+	return p
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"holdfast/order"
 	"holdfast/workflows"
@@ -23,6 +24,11 @@ func (s *shop) cancel(o order.Order) {
 func (s *shop) settle(o order.Order) {
 	_, err := s.db.Settle(context.Background(), []order.Key{o.Key()})
 	s.must(err)
+}
+
+// assign gives the order to a hand-off.
+func (s *shop) assign(order.Order) {
+	s.must(s.db.Assign(context.Background(), order.PageKey{HandOff: "h", Page: 1}, time.Now(), 1))
 }
 
 func TestCancelAnswersWhatTheRowSays(t *testing.T) {
@@ -68,6 +74,14 @@ func TestCancelAnswersWhatTheRowSays(t *testing.T) {
 				s.exec("UPDATE orders SET status = 'HANDED_OFF'")
 			},
 			status: http.StatusConflict, slug: slugHandedOff, end: order.HandedOff,
+		},
+		"an order that is on its way to the warehouse": {
+			before: func(s *shop, o order.Order) { s.confirm(o); s.assign(o) },
+			status: http.StatusConflict, slug: slugHandedOff, end: order.Confirmed,
+		},
+		"an order that a hand-off takes meanwhile": {
+			before: (*shop).confirm, run: (*shop).assign,
+			status: http.StatusConflict, slug: slugHandedOff, end: order.Confirmed,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

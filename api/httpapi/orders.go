@@ -25,6 +25,8 @@ type Orders interface {
 	// CountUnsettled counts the orders created before that time for which something is owed, at most limit.
 	CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error)
 	List(ctx context.Context, f orderdb.Filter) ([]orderdb.Record, error)
+	// Assigned tells whether an order is on a page of a hand-off, so that it cannot be cancelled.
+	Assigned(ctx context.Context, id order.ID) (bool, error)
 	Ping(ctx context.Context) error
 }
 

@@ -1,5 +1,5 @@
 // Package histories records the workflow histories that the replay tests read: one order for each way
-// to end, placed on an embedded stack, and a reconciliation.
+// to end, placed on an embedded stack, a reconciliation and a hand-off.
 package histories
 
 import (
@@ -20,6 +20,7 @@ import (
 	"holdfast/devstack/shop"
 	"holdfast/devstack/stack"
 	"holdfast/order"
+	warehouse "holdfast/warehouse/sandbox"
 	"holdfast/workflows"
 )
 
@@ -28,7 +29,7 @@ func Command() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "histories --out DIR",
-		Short: "Record a workflow history for each way in which an order ends, and of a reconciliation",
+		Short: "Record a workflow history for each way in which an order ends, of a reconciliation and of a hand-off",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute)
@@ -66,7 +67,7 @@ func Record(ctx context.Context, dir string) error {
 		{
 			stack.Config{Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"}},
 			func(ctx context.Context, r *recorder) error {
-				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx))
+				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx), r.recordHandOff(ctx))
 			},
 		},
 		{
@@ -144,6 +145,30 @@ func (r *recorder) recordReconciliation(ctx context.Context) error {
 		return fmt.Errorf("the reconciliation re-drove %d orders, not the terminated one", found.Redriven)
 	}
 	return r.write(ctx, options.ID, "reconciled")
+}
+
+// recordHandOff hands off what was confirmed, and an order that the warehouse does not take.
+func (r *recorder) recordHandOff(ctx context.Context) error {
+	sku := warehouse.RejectedSKU + "-sofa"
+	if err := r.SetStock(ctx, sku, 1); err != nil {
+		return err
+	}
+	if _, err := r.PlaceUntilDefinite(ctx, "rejected by the warehouse", shop.Buy("recorder", "tok_ok", sku, 1)); err != nil {
+		return err
+	}
+	options := workflows.HandOffOptions(false, time.Now(), "holdfast")
+	run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.HandOffName, workflows.HandOffInput{})
+	if err != nil {
+		return err
+	}
+	var done order.HandOff
+	if err := run.Get(ctx, &done); err != nil {
+		return err
+	}
+	if done.HandedOff == 0 || done.Rejected != 1 {
+		return fmt.Errorf("the hand-off gave the warehouse %d orders, and had %d rejected", done.HandedOff, done.Rejected)
+	}
+	return r.write(ctx, options.ID, "handed-off")
 }
 
 // write writes the history of a workflow to its file.

@@ -243,19 +243,40 @@ func (c *Client) Ledger(ctx context.Context, provider string) ([]Entry, error) {
 	}
 }
 
-// Fault is how the whole sandbox payment provider is ill, as its PUT /v1/admin/faults takes it.
+// Fault is how a whole sandbox is ill, as its PUT /v1/admin/faults takes it.
 type Fault struct {
 	Mode    string `json:"mode"`
 	Seconds int    `json:"seconds"`
 	DelayMS int    `json:"delay_ms"`
 }
 
-// Well is a provider without a fault.
+// Well is a sandbox without a fault.
 func Well() Fault { return Fault{Mode: "none"} }
 
-// Ail makes the sandbox payment provider ill, or well again.
-func (c *Client) Ail(ctx context.Context, provider string, f Fault) error {
-	return c.call(ctx, http.MethodPut, provider+"/v1/admin/faults", f, nil)
+// Arrivals reads all that the warehouse has.
+func (c *Client) Arrivals(ctx context.Context, warehouse string) (all []order.ID, err error) {
+	for after := int64(0); ; {
+		var page struct {
+			Arrivals []struct {
+				ID order.ID `json:"order_id"`
+			} `json:"arrivals"`
+			Next int64 `json:"next"`
+		}
+		if err := c.call(ctx, http.MethodGet, fmt.Sprintf("%s/v1/arrivals?after=%d", warehouse, after), nil, &page); err != nil {
+			return nil, err
+		}
+		for _, a := range page.Arrivals {
+			all = append(all, a.ID)
+		}
+		if after = page.Next; after == 0 {
+			return all, nil
+		}
+	}
+}
+
+// Ail makes a sandbox, the payment provider or the warehouse, ill, or well again.
+func (c *Client) Ail(ctx context.Context, sandbox string, f Fault) error {
+	return c.call(ctx, http.MethodPut, sandbox+"/v1/admin/faults", f, nil)
 }
 
 // call sends in, unless it is nil, and reads the answer into out, unless that is nil.

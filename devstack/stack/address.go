@@ -10,6 +10,9 @@ import (
 // started.
 func (c Config) portsFree(ctx context.Context) error {
 	addresses := []struct{ flag, addr string }{{"--gateway", c.Gateway}}
+	if c.Warehouse != "" {
+		addresses = append(addresses, struct{ flag, addr string }{"--warehouse", c.Warehouse})
+	}
 	if c.TemporalAddress == "" {
 		addresses = append(addresses, struct{ flag, addr string }{"--temporal", c.Temporal}, struct{ flag, addr string }{"--ui", c.UI})
 	}
@@ -54,6 +57,9 @@ func (s *Stack) UIURL() string {
 
 // GatewayURL is the sandbox payment provider.
 func (s *Stack) GatewayURL() string { return s.gateway.URL() }
+
+// WarehouseURL is the sandbox warehouse.
+func (s *Stack) WarehouseURL() string { return s.store.URL() }
 
 // APIURL is the HTTP API, "" with InfraOnly.
 func (s *Stack) APIURL() string {

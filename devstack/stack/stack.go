@@ -1,9 +1,10 @@
 // Package stack runs all of holdfast and all that it needs in one process: a Temporal server with its
-// Web UI, Redis, an order database, the sandbox payment provider, api and worker. Each server can be a
+// Web UI, Redis, an order database, the sandbox payment provider and warehouse, api and worker. Each server can be a
 // real one instead. Only the programs and tests of the devstack module import it.
 package stack
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -24,6 +25,7 @@ import (
 	"holdfast/metrics"
 	"holdfast/orderdb"
 	"holdfast/payment/sandbox"
+	warehousesandbox "holdfast/warehouse/sandbox"
 	"holdfast/workflows"
 )
 
@@ -38,6 +40,8 @@ type Config struct {
 	Temporal string
 	UI       string
 	Gateway  string
+	// Warehouse is where the sandbox warehouse listens; empty takes a free port of loopback.
+	Warehouse string
 	// Redis, MySQL (a DSN) and TemporalAddress are real servers to use; empty runs embedded ones.
 	Redis           string
 	MySQL           string
@@ -59,6 +63,7 @@ type Stack struct {
 	temporal *temporalserver.Server // nil if a real one is used
 	redis    *redisServer           // nil if a real one is used
 	gateway  *sandbox.Server
+	store    *warehousesandbox.Server
 	secret   string      // signs the gateway's webhooks
 	api      *app.API    // nil with InfraOnly
 	worker   *app.Worker // nil with InfraOnly
@@ -85,7 +90,7 @@ func Start(ctx context.Context, cfg Config) (s *Stack, err error) {
 		return s, fmt.Errorf("make the data directory: %w", err)
 	}
 	for _, start := range []func(context.Context) error{
-		s.startTemporal, s.startRedis, s.migrate, s.startGateway, s.startPrograms,
+		s.startTemporal, s.startRedis, s.migrate, s.startGateway, s.startWarehouse, s.startPrograms,
 	} {
 		if err := start(ctx); err != nil {
 			return s, err
@@ -155,6 +160,15 @@ func (s *Stack) startGateway(ctx context.Context) error {
 	return nil
 }
 
+func (s *Stack) startWarehouse(ctx context.Context) error {
+	s.store = warehousesandbox.New(warehousesandbox.Config{Addr: cmp.Or(s.cfg.Warehouse, "127.0.0.1:0"), Journal: filepath.Join(s.cfg.Data, "arrivals.jsonl")})
+	if err := s.store.Start(ctx); err != nil {
+		return fmt.Errorf("start the sandbox warehouse: %w", err)
+	}
+	s.closers = append(s.closers, func() error { return s.store.Stop(context.WithoutCancel(ctx)) })
+	return nil
+}
+
 // startPrograms starts api and worker on one Temporal client, so that orders start eagerly.
 func (s *Stack) startPrograms(ctx context.Context) error {
 	if s.cfg.InfraOnly {
@@ -215,6 +229,7 @@ func (s *Stack) Env() map[string]string {
 		"HOLDFAST_REDIS_ADDRS":            s.RedisAddr(),
 		"HOLDFAST_PAYMENT_URL":            s.gateway.URL(),
 		"HOLDFAST_PAYMENT_WEBHOOK_SECRET": s.secret,
+		"HOLDFAST_WAREHOUSE_URL":          s.store.URL(),
 		"HOLDFAST_SHUTDOWN_TIMEOUT":       "5s", // Ctrl-C of a developer's stack is answered within seconds
 		"HOLDFAST_LOG_LEVEL":              "WARN",
 	}

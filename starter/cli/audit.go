@@ -29,6 +29,7 @@ type auditDoc struct {
 		RedisCounts   int `json:"redis_counts"`
 		Orders        int `json:"orders"`
 		LedgerEntries int `json:"ledger_entries"`
+		Arrivals      int `json:"arrivals"` // in the warehouse
 	} `json:"checked"`
 	InFlight int `json:"in_flight"` // orders for which something is still owed
 	Oldest   *struct {
@@ -145,8 +146,8 @@ func (a *app) printAuditTable(doc auditDoc) error {
 	rows := [][]string{
 		{"Promises hold", doc.verdict()},
 		{"Violations", violationCount(doc)},
-		{"Checked", fmt.Sprintf("%d SKUs, %d counts in Redis, %d orders, %d ledger entries",
-			doc.Checked.SKUs, doc.Checked.RedisCounts, doc.Checked.Orders, doc.Checked.LedgerEntries)},
+		{"Checked", fmt.Sprintf("%d SKUs, %d counts in Redis, %d orders, %d ledger entries, %d arrivals in the warehouse",
+			doc.Checked.SKUs, doc.Checked.RedisCounts, doc.Checked.Orders, doc.Checked.LedgerEntries, doc.Checked.Arrivals)},
 		{"Orders in flight", inFlight},
 		{"At", doc.At},
 	}

@@ -18,7 +18,7 @@ func TestAudit(t *testing.T) {
 	api := answers(reply{status: 200, body: holdsDoc})
 	try{api: api}.run(t, "audit").check(t, 0, `Promises hold     yes
 Violations        0
-Checked           3 SKUs, 2 counts in Redis, 40 orders, 38 ledger entries
+Checked           3 SKUs, 2 counts in Redis, 40 orders, 38 ledger entries, 0 arrivals in the warehouse
 Orders in flight  1, the oldest ord_aaaaaaaaaaaaaaaaaaaaaaaaaa (PENDING, placed 2026-11-20T10:00:00Z)
 At                2026-11-20T11:00:00Z
 Note              the ledger grew meanwhile
@@ -31,7 +31,7 @@ func TestAuditThatDoesNotHold(t *testing.T) {
 	api := answers(reply{status: 200, body: brokenDoc})
 	try{api: api}.run(t, "audit").check(t, 1, `Promises hold     no
 Violations        1, and 2 suspicions that were not looked at twice
-Checked           1 SKUs, 0 counts in Redis, 2 orders, 2 ledger entries
+Checked           1 SKUs, 0 counts in Redis, 2 orders, 2 ledger entries, 0 arrivals in the warehouse
 Orders in flight  0
 At                2026-11-20T11:00:00Z
 

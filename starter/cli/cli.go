@@ -92,10 +92,10 @@ func (a *app) main(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := a.group(&cobra.Command{
 		Use:   "starter",
-		Short: "Place, cancel and answer orders, set stock, play a flash sale, audit, reconcile, migrate",
+		Short: "Place, cancel and answer orders, set stock, play a flash sale, audit, reconcile, hand off, migrate",
 		Long: `The command line of holdfast, which places orders that hold under fire.
 
-It speaks to holdfast's API over HTTP. "order place --direct", "order resolve", "reconcile" and "migrate" speak to
+It speaks to holdfast's API over HTTP. "order place --direct", "order resolve", "reconcile", "handoff" and "migrate" speak to
 Temporal, "migrate" to the order database as well.
 
 ` + exitCodesHelp + `
@@ -103,7 +103,7 @@ Temporal, "migrate" to the order database as well.
 Environment:
   HOLDFAST_API_URL      the API, ` + defaultAPI + ` if unset; --api comes before it
   HOLDFAST_UI_URL       Temporal's Web UI, such as http://127.0.0.1:8233: orders are shown with a link
-  HOLDFAST_TASK_QUEUE   the task queue of "order place --direct" and "reconcile", "` + defaultTaskQueue + `" if unset
+  HOLDFAST_TASK_QUEUE   the task queue of "order place --direct", "reconcile" and "handoff", "` + defaultTaskQueue + `" if unset
   HOLDFAST_MYSQL_DSN    the order database for "migrate"; or
   HOLDFAST_SQLITE_PATH  the same as a SQLite file
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_...  how to reach Temporal`,
@@ -113,7 +113,8 @@ Environment:
   starter flash-sale --shoppers 10000 --units 1000
   starter audit`,
 	},
-		a.orderCommand(), a.stockCommand(), a.flashSaleCommand(), a.auditCommand(), a.reconcileCommand(), a.migrateCommand())
+		a.orderCommand(), a.stockCommand(), a.flashSaleCommand(), a.auditCommand(), a.reconcileCommand(), a.handOffCommand(),
+		a.migrateCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true // Main shows them
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -125,7 +126,7 @@ Environment:
 
 const exitCodesHelp = `Exit codes:
   0  done; order place: the order is confirmed
-  1  error: unreachable, timed out, failed inside; audit, flash-sale: the promises do not hold
+  1  error: unreachable, timed out, failed inside; audit, flash-sale: the promises do not hold; handoff: pages are refused
   2  usage: flags, arguments, or a request that the API refused (4xx); nothing was changed
   3  order place: the order is rejected or cancelled; order cancel: it cannot be cancelled
   4  order place: the order is pending, it has no end yet; order cancel: something is still owed`

@@ -98,7 +98,7 @@ func (a *app) reconcile(ctx context.Context, dryRun bool, taskQueue string, time
 // id of its own. Two at once, where neither sees the other, do no harm.
 func (a *app) startReconcile(ctx context.Context, c client.Client, dryRun bool, taskQueue string) (client.WorkflowRun, error) {
 	if !dryRun {
-		if run := scheduledRun(ctx, c); run != nil {
+		if run := scheduledRun(ctx, c, workflows.ReconcileID); run != nil {
 			a.sayf("A run by the schedule is under way; this waits for that one. It may miss what came up since it began.")
 			return run, nil
 		}
@@ -112,11 +112,11 @@ func (a *app) startReconcile(ctx context.Context, c client.Client, dryRun bool, 
 	return run, err
 }
 
-// scheduledRun gives the run of the schedule that is under way, nil if there is none or nobody knows.
-func scheduledRun(ctx context.Context, c client.Client) client.WorkflowRun {
+// scheduledRun gives the run of a schedule that is under way, nil if there is none or nobody knows.
+func scheduledRun(ctx context.Context, c client.Client, scheduleID string) client.WorkflowRun {
 	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
-	schedule, err := c.ScheduleClient().GetHandle(ctx, workflows.ReconcileID).Describe(ctx)
+	schedule, err := c.ScheduleClient().GetHandle(ctx, scheduleID).Describe(ctx)
 	if err != nil {
 		return nil
 	}

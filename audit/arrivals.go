@@ -1,0 +1,89 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"holdfast/order"
+	"holdfast/orderdb"
+	"holdfast/warehouse"
+)
+
+// addArrivals reads all that the warehouse has, and counts what belongs to the window. Orders were read before: one that was handed
+// off then, the warehouse now shows.
+func (r *run) addArrivals(ctx context.Context, w *window) error {
+	if r.cfg.Warehouse == nil {
+		return nil
+	}
+	entries := 0
+	for after := int64(0); ; {
+		batch, next, err := r.cfg.Warehouse.Arrivals(ctx, after, warehouse.MaxPage)
+		if err != nil {
+			return unreadable(WarehouseBook, err)
+		}
+		entries += len(batch)
+		for _, a := range batch {
+			if !w.covers(a.ID) {
+				continue
+			}
+			known := w.accounts[a.ID]
+			if known == nil {
+				// It has no row, or is younger than the window; the second look tells.
+				if w.rowless++; w.rowless > maxRowless {
+					r.report.Omitted++
+					continue
+				}
+				known = &account{}
+				w.accounts[a.ID] = known
+			}
+			known.arrivals++
+		}
+		if next == 0 {
+			r.report.Checked.Arrivals = entries
+			return nil
+		}
+		after = next
+	}
+}
+
+// followArrivals reads the row, looks whether the order is on a page, and reads the row again. An order that moved in between
+// is in flight, and proves nothing. What has arrived stays so, and of that there is no second look.
+func (r *run) followArrivals(ctx context.Context, id order.ID, arrivals int) error {
+	if r.full() {
+		return nil
+	}
+	before, err := r.end(ctx, id)
+	if err != nil {
+		return err
+	}
+	assigned, err := r.cfg.Orders.Assigned(ctx, id)
+	if err != nil {
+		return unreadable(OrderDatabase, err)
+	}
+	after, err := r.end(ctx, id)
+	if err != nil {
+		return err
+	}
+	if before.Status != after.Status {
+		return nil
+	}
+	if kind, message := judgeArrivals(after, assigned, arrivals); kind != "" {
+		r.violationf(kind, string(id), "%s", message)
+	}
+	return nil
+}
+
+// judgeArrivals says what is wrong with where an order is. One that is CONFIRMED and on a page is on its way.
+func judgeArrivals(end orderdb.End, assigned bool, arrivals int) (kind Kind, message string) {
+	switch {
+	case arrivals > 1:
+		return DeliveredTwice, fmt.Sprintf("the warehouse has the order %d times", arrivals)
+	case end.Status == order.HandedOff && arrivals == 0:
+		return NotDelivered, "the order is HANDED_OFF, and the warehouse does not have it"
+	case arrivals == 0 || end.Status == order.HandedOff || end.Status == order.Confirmed && assigned:
+		return "", ""
+	case end.Status == "":
+		return DeliveredWrongly, "the warehouse has an order that has no row"
+	}
+	return DeliveredWrongly, fmt.Sprintf("the warehouse has the order, which is %s and was not given to it", end.Status)
+}

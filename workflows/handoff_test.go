@@ -1,0 +1,228 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"holdfast/activities"
+	"holdfast/order"
+	"holdfast/workflows"
+)
+
+// dock is pages with a warehouse behind them. It writes down what it was asked for.
+type dock struct {
+	orders  int               // that are to be handed off
+	left    []order.PageKey   // by earlier hand-offs
+	refuses map[string]string // pages, by name, that the warehouse does not take
+	fails   func(page order.PageKey, try int) error
+
+	assigned  map[order.PageKey]int
+	delivered map[order.PageKey]bool
+	tries     map[order.PageKey]int
+	calls     []string
+	cutoff    time.Time
+}
+
+func (d *dock) Assign(_ context.Context, key order.PageKey, cutoff time.Time, limit int) error {
+	d.cutoff = cutoff
+	if d.assigned[key] == 0 {
+		d.assigned[key] = min(d.orders, limit)
+		d.orders -= d.assigned[key]
+	}
+	return nil
+}
+
+func (d *dock) Manifest(_ context.Context, key order.PageKey) (order.Manifest, *order.Delivery, error) {
+	if d.assigned[key] == 0 {
+		return order.Manifest{}, &order.Delivery{PageKey: key}, nil
+	}
+	return order.Manifest{PageKey: key, Orders: make([]order.Parcel, d.assigned[key])}, nil, nil
+}
+
+func (d *dock) Deliver(_ context.Context, key order.PageKey, rejected []order.Refusal) (order.Delivery, error) {
+	d.delivered[key] = true
+	n := d.assigned[key]
+	return order.Delivery{PageKey: key, Orders: n, HandedOff: n - len(rejected), Rejected: len(rejected)}, nil
+}
+
+func (d *dock) Refuse(_ context.Context, key order.PageKey, problem string) (order.Delivery, error) {
+	return order.Delivery{PageKey: key, Orders: d.assigned[key], Refused: problem}, nil
+}
+
+func (d *dock) Undelivered(context.Context, int) ([]order.PageKey, error) { return d.left, nil }
+
+func (d *dock) CountUnassigned(_ context.Context, cutoff time.Time) (int, error) {
+	d.cutoff = cutoff
+	return d.orders, nil
+}
+
+// house is the warehouse of a dock.
+type house struct{ *dock }
+
+func (h house) Deliver(_ context.Context, m order.Manifest) ([]order.Refusal, error) {
+	h.tries[m.PageKey]++
+	h.calls = append(h.calls, fmt.Sprintf("%s with %d", m.PageKey, len(m.Orders)))
+	if h.fails != nil {
+		if err := h.fails(m.PageKey, h.tries[m.PageKey]); err != nil {
+			return nil, err
+		}
+	}
+	if why := h.refuses[m.PageKey.String()]; why != "" {
+		return nil, order.Failf(order.Final, "%s", why)
+	}
+	return nil, nil
+}
+
+func (d *dock) run(t *testing.T, in workflows.HandOffInput, adapt ...func(*testsuite.TestWorkflowEnvironment)) (*testsuite.TestWorkflowEnvironment, string) {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkflowRunTimeout(24 * time.Hour)
+	var id string
+	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.HandOffInput) (order.HandOff, error) {
+		id = workflow.GetInfo(ctx).FirstRunID
+		return workflows.HandOff(ctx, in)
+	}, workflow.RegisterOptions{Name: workflows.HandOffName})
+	d.delivered, d.tries = make(map[order.PageKey]bool), make(map[order.PageKey]int)
+	if d.assigned == nil {
+		d.assigned = make(map[order.PageKey]int)
+	}
+	(&activities.HandOffs{Pages: d, Warehouse: house{d}, PageSize: 500, Metrics: activities.NewHandOffMetrics(prometheus.NewRegistry())}).Register(env)
+	for _, a := range adapt {
+		a(env)
+	}
+	env.ExecuteWorkflow(workflows.HandOffName, in)
+	return env, id
+}
+
+func resultOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (done order.HandOff) {
+	t.Helper()
+	if err := env.GetWorkflowResult(&done); err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+func TestAHandOffGoesPageByPageAndWhatWasLeftComesFirst(t *testing.T) {
+	t.Parallel()
+	left := order.PageKey{HandOff: "yesterday", Page: 7}
+	d := &dock{orders: 1201, left: []order.PageKey{left}, assigned: map[order.PageKey]int{left: 3}}
+	cutoff := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
+	env, id := d.run(t, workflows.HandOffInput{Cutoff: cutoff})
+	done := resultOf(t, env)
+	want := []string{"yesterday:7 with 3", id + ":1 with 500", id + ":2 with 500", id + ":3 with 201"}
+	if !slices.Equal(d.calls, want) {
+		t.Errorf("delivered %q, want %q", d.calls, want)
+	}
+	if done.ID != id || done.Pages != 4 || done.HandedOff != 1204 || done.Orders != 1204 || !done.Cutoff.Equal(cutoff) || !d.cutoff.Equal(cutoff) {
+		t.Errorf("%+v, assigned up to %s", done, d.cutoff)
+	}
+	answer, err := env.QueryWorkflow(workflows.HandOffProgress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var progress order.HandOff
+	if err := answer.Get(&progress); err != nil || progress.HandedOff != 1204 {
+		t.Errorf("the progress is %+v, %v", progress, err)
+	}
+}
+
+// TestTheCutoffIsTheTimeOfTheSchedule, however late the run begins.
+func TestTheCutoffIsTheTimeOfTheSchedule(t *testing.T) {
+	t.Parallel()
+	nominal := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
+	d := &dock{orders: 1}
+	env, _ := d.run(t, workflows.HandOffInput{}, func(env *testsuite.TestWorkflowEnvironment) {
+		env.SetStartTime(nominal.Add(5 * time.Hour))
+		err := env.SetTypedSearchAttributesOnStart(temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime").ValueSet(nominal)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if done := resultOf(t, env); !done.Cutoff.Equal(nominal) || !d.cutoff.Equal(nominal) {
+		t.Errorf("the cutoff is %s, and of the page %s, want %s", done.Cutoff, d.cutoff, nominal)
+	}
+	d = &dock{}
+	env, _ = d.run(t, workflows.HandOffInput{}, func(env *testsuite.TestWorkflowEnvironment) { env.SetStartTime(nominal) })
+	if done := resultOf(t, env); !done.Cutoff.Equal(nominal) || done.Pages != 0 {
+		t.Errorf("started by hand it is %+v", done)
+	}
+}
+
+// TestARefusedPageHoldsNoOtherUp: it is left, and said.
+func TestARefusedPageHoldsNoOtherUp(t *testing.T) {
+	t.Parallel()
+	bad := order.PageKey{HandOff: "yesterday", Page: 1}
+	d := &dock{orders: 2, left: []order.PageKey{bad}, assigned: map[order.PageKey]int{bad: 3}, refuses: map[string]string{"yesterday:1": "we are closed"}}
+	env, id := d.run(t, workflows.HandOffInput{})
+	done := resultOf(t, env)
+	if !slices.Equal(done.Refused, []order.PageKey{bad}) || done.Failure != "we are closed" || done.HandedOff != 2 || d.delivered[bad] {
+		t.Errorf("%+v, delivered %v", done, d.delivered)
+	}
+	if !d.delivered[order.PageKey{HandOff: id, Page: 1}] {
+		t.Error("the other page is not delivered")
+	}
+}
+
+// TestAWarehouseThatIsDownIsWaitedFor: no try is the last.
+func TestAWarehouseThatIsDownIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	d := &dock{orders: 501, fails: func(page order.PageKey, try int) error {
+		if page.Page == 1 && try < 10 {
+			return errors.New("connection refused")
+		}
+		return nil
+	}}
+	env, id := d.run(t, workflows.HandOffInput{})
+	if done := resultOf(t, env); done.HandedOff != 501 {
+		t.Errorf("%+v", done)
+	}
+	if d.tries[order.PageKey{HandOff: id, Page: 1}] != 10 {
+		t.Errorf("tried %v", d.tries)
+	}
+}
+
+func TestADryRunOnlyCounts(t *testing.T) {
+	t.Parallel()
+	d := &dock{orders: 1201, left: []order.PageKey{{HandOff: "yesterday", Page: 7}}}
+	env, _ := d.run(t, workflows.HandOffInput{DryRun: true})
+	if done := resultOf(t, env); done.Orders != 1201 || !done.DryRun || done.HandedOff != 0 || len(d.calls) != 0 || len(d.assigned) != 0 {
+		t.Errorf("%+v, asked for %q, assigned %v", done, d.calls, d.assigned)
+	}
+}
+
+// TestALongHandOffBeginsItsHistoryAnew, and goes on where it was.
+func TestALongHandOffBeginsItsHistoryAnew(t *testing.T) {
+	t.Parallel()
+	d := &dock{orders: 500*500 + 7}
+	env, id := d.run(t, workflows.HandOffInput{})
+	again, ok := errors.AsType[*workflow.ContinueAsNewError](env.GetWorkflowError())
+	if !ok {
+		t.Fatalf("it ended with %v", env.GetWorkflowError())
+	}
+	var next workflows.HandOffInput
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &next); err != nil {
+		t.Fatal(err)
+	}
+	second := &dock{orders: 7}
+	env, _ = second.run(t, next)
+	done := resultOf(t, env)
+	if done.ID != id || done.HandedOff != 500*500+7 || !slices.Equal(second.calls, []string{id + ":501 with 7"}) {
+		t.Errorf("%+v after %q", done, second.calls)
+	}
+}
