@@ -57,6 +57,7 @@ var onlyImports = []struct {
 		[]string{"holdfast/order", "holdfast/activities", "go.temporal.io"},
 		"a workflow must be deterministic, so it reaches the world only through the names of steps",
 	},
+	{"holdfast/warehouse/sandbox", nil, "the warehouse is somebody else's system: it shares no code with its client"},
 	{"holdfast/payment/sandbox", nil, "the provider is somebody else's system: it shares no code with its client"},
 	{
 		"holdfast/payment/paymenttest",
@@ -96,6 +97,8 @@ var mayImport = []struct {
 	},
 	{"holdfast/app", []string{"holdfast/api", "holdfast/worker"}, "only programs put the whole together"},
 	{"holdfast/payment/sandbox", []string{"holdfast/payment/sandbox"}, "the product never links a simulator"},
+	{"holdfast/warehouse/sandbox", []string{"holdfast/warehouse/sandbox"}, "the product never links a simulator"},
+	{"holdfast/warehouse", []string{"holdfast/app", "holdfast/audit", "holdfast/warehouse/sandbox"}, "activities know it as a port"},
 	{"holdfast/payment/paymenttest", nil, "it is part of tests, and links package testing"},
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
@@ -106,7 +109,7 @@ var mayImport = []struct {
 }
 
 // implementsPorts are the packages behind the ports of package activities.
-var implementsPorts = []string{"holdfast/stock", "holdfast/orderdb", "holdfast/payment"}
+var implementsPorts = []string{"holdfast/stock", "holdfast/orderdb", "holdfast/payment", "holdfast/warehouse"}
 
 func TestImportsFollowTheRules(t *testing.T) {
 	t.Parallel()

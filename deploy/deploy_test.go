@@ -158,7 +158,7 @@ func TestProgramsAcceptTheirEnvironment(t *testing.T) {
 func TestAddressesPointToServicesAndTheirPorts(t *testing.T) {
 	t.Parallel()
 	c := readCompose(t)
-	ports := map[string]string{"mysql": "3306", "redis": "6379", "temporal": "7233", "sandbox": "8090"}
+	ports := map[string]string{"mysql": "3306", "redis": "6379", "temporal": "7233", "sandbox": "8090", "warehouse": "8091"}
 	for _, name := range []string{"api", "worker", "migrate"} {
 		for variable, value := range c.Services[name].Environment {
 			for _, address := range regexp.MustCompile(`\b([a-z]+):(\d{4,5})\b`).FindAllStringSubmatch(value, -1) {
@@ -175,6 +175,9 @@ func TestAddressesPointToServicesAndTheirPorts(t *testing.T) {
 	}
 	if !slices.Contains(sandbox.Command, ":"+ports["sandbox"]) {
 		t.Error("the sandbox does not listen where the others look for it")
+	}
+	if !slices.Contains(c.Services["warehouse"].Command, ":"+ports["warehouse"]) {
+		t.Error("the warehouse does not listen where the others look for it")
 	}
 	if c.Services["migrate"].Command[0] != "migrate" {
 		t.Error("the service migrate does not migrate")

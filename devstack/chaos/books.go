@@ -16,10 +16,12 @@ import (
 type books struct {
 	orders map[order.ID]record
 	stock  map[string]shop.Stock
+	// arrived is how often the warehouse has each order that it has.
+	arrived map[order.ID]int
 }
 
 func (s *site) readBooks(ctx context.Context) (books, error) {
-	b := books{orders: make(map[order.ID]record), stock: make(map[string]shop.Stock)}
+	b := books{orders: make(map[order.ID]record), stock: make(map[string]shop.Stock), arrived: make(map[order.ID]int)}
 	db, err := sql.Open("mysql", testserver.DSN(s.database.Addr(), schema))
 	if err != nil {
 		return b, err
@@ -44,6 +46,13 @@ func (s *site) readBooks(ctx context.Context) (books, error) {
 			r.reversals++
 		}
 		b.orders[e.Reference] = r
+	}
+	arrivals, err := s.shops[0].Arrivals(ctx, s.warehouse.URL())
+	if err != nil {
+		return b, fmt.Errorf("read the warehouse's arrivals: %w", err)
+	}
+	for _, id := range arrivals {
+		b.arrived[id]++
 	}
 	return b, nil
 }
@@ -95,6 +104,22 @@ func (b books) judgeStock(purchases []*purchase, received map[string]int64) (vio
 		if s := b.stock[sku]; s.OnHand != in-sold[sku] || s.Reserved != 0 {
 			violations = append(violations, fmt.Sprintf("%s: %d units came in and %d were sold; %d are on hand, %d reserved",
 				sku, in, sold[sku], s.OnHand, s.Reserved))
+		}
+	}
+	return violations
+}
+
+// judgeArrivals holds what the warehouse has against the orders: each that is handed off once, and beside those only some that are
+// confirmed and on their way.
+func (b books) judgeArrivals() (violations []string) {
+	for id, n := range b.arrived {
+		if status := b.orders[id].order.Status; n > 1 || !status.Sold() {
+			violations = append(violations, fmt.Sprintf("%s: the warehouse has it %d times, and on record it is %s", id, n, b.orders[id].words()))
+		}
+	}
+	for id, r := range b.orders {
+		if r.order.Status == order.HandedOff && b.arrived[id] == 0 {
+			violations = append(violations, fmt.Sprintf("%s: it is handed off, and the warehouse does not have it", id))
 		}
 	}
 	return violations

@@ -79,7 +79,7 @@ func (r record) kind() string {
 	if r.order.Status == order.Rejected {
 		return "rejected_" + string(r.order.Reason)
 	}
-	return map[order.Status]string{order.Pending: "pending", order.Confirmed: "confirmed", order.Cancelled: "cancelled"}[r.order.Status]
+	return strings.ToLower(string(r.order.Status))
 }
 
 func (r *run) print(out io.Writer) {

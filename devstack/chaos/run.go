@@ -133,6 +133,7 @@ func (r *run) judge(ctx context.Context) (err error) {
 		r.violations = append(r.violations, judge(p, r.books.orders[p.id()])...)
 	}
 	r.violations = append(r.violations, r.books.judgeStock(r.crowd.purchases, r.crowd.received)...)
+	r.violations = append(r.violations, r.books.judgeArrivals()...)
 	r.violations = append(r.violations, r.books.judgeStrangers(r.crowd.purchases)...)
 	audit, err := r.site.shops[1].Audit(ctx)
 	if err != nil {

@@ -27,6 +27,7 @@ import (
 	"holdfast/internal/child"
 	"holdfast/internal/testserver"
 	"holdfast/orderdb"
+	warehouse "holdfast/warehouse/sandbox"
 )
 
 // site is everything that runs: real servers, the programs, and a proxy in front of each server.
@@ -43,6 +44,7 @@ type site struct {
 	closers   []func()
 	stopAll   context.CancelFunc
 	database  *testserver.Server
+	warehouse *warehouse.Server
 	redisProc *testserver.Server
 }
 
@@ -54,6 +56,10 @@ var settings = map[string]string{
 	"HOLDFAST_STOCK_IDLE_TTL":  "5s",
 	"HOLDFAST_RESERVATION_TTL": "20s",
 	"HOLDFAST_LOG_LEVEL":       "WARN",
+	// Orders are handed off in the middle of it, a few at a time.
+	"HOLDFAST_HANDOFF_CRON":      "* * * * *",
+	"HOLDFAST_HANDOFF_TIME_ZONE": "UTC",
+	"HOLDFAST_HANDOFF_PAGE":      "20",
 }
 
 // openSite starts everything, with its files in dir.
@@ -69,7 +75,7 @@ func openSite(ctx context.Context, o Options, dir string) (s *site, err error) {
 			s.close()
 		}
 	}()
-	for _, step := range []func(context.Context, Options) error{s.startServers, s.addHelpers, s.openProxies, s.migrate, s.addPrograms} {
+	for _, step := range []func(context.Context, Options) error{s.startServers, s.startWarehouse, s.addHelpers, s.openProxies, s.migrate, s.addPrograms} {
 		if err := step(ctx, o); err != nil {
 			return s, err
 		}
@@ -113,6 +119,16 @@ func (s *site) startServers(ctx context.Context, _ Options) error {
 	s.closers = append(s.closers, s.database.Kill)
 	s.addrs[redisServer], s.addrs[mariadb] = s.redisProc.Addr(), s.database.Addr()
 	s.kept[redisServer], s.kept[mariadb] = keptServer(redisServer, s.redisProc), keptServer(mariadb, s.database)
+	return nil
+}
+
+// startWarehouse starts the one server that nothing happens to: the audit and the books compare with it.
+func (s *site) startWarehouse(ctx context.Context, _ Options) error {
+	s.warehouse = warehouse.New(warehouse.Config{Addr: "127.0.0.1:0"})
+	if err := s.warehouse.Start(ctx); err != nil {
+		return fmt.Errorf("start the warehouse: %w", err)
+	}
+	s.closers = append(s.closers, func() { _ = s.warehouse.Stop(ctx) })
 	return nil
 }
 
@@ -205,6 +221,7 @@ func (s *site) addPrograms(_ context.Context, o Options) error {
 		"HOLDFAST_REDIS_ADDRS": s.proxies[redisServer].Listen, "HOLDFAST_PAYMENT_URL": "http://" + s.proxies[provider].Listen,
 		"HOLDFAST_MYSQL_DSN":              testserver.DSN(s.proxies[mariadb].Listen, schema),
 		"HOLDFAST_PAYMENT_WEBHOOK_SECRET": o.secret,
+		"HOLDFAST_WAREHOUSE_URL":          s.warehouse.URL(),
 	}
 	maps.Copy(env, settings)
 	for _, name := range processes[4:] {

@@ -90,7 +90,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 // perform plays every scene, and fails with the first promise that did not hold.
 func (d *show) perform(ctx context.Context) error {
 	for _, scene := range []func(context.Context) error{
-		d.confirmed, d.declined, d.lostAnswer, d.soldOut, d.flashSale, d.audit,
+		d.confirmed, d.declined, d.lostAnswer, d.soldOut, d.flashSale, d.handOff, d.audit,
 	} {
 		if err := scene(ctx); err != nil {
 			d.printTable()

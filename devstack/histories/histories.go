@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -153,8 +154,9 @@ func (r *recorder) recordHandOff(ctx context.Context) error {
 	if err := r.SetStock(ctx, sku, 1); err != nil {
 		return err
 	}
-	if _, err := r.PlaceUntilDefinite(ctx, "rejected by the warehouse", shop.Buy("recorder", "tok_ok", sku, 1)); err != nil {
-		return err
+	answer, err := r.PlaceUntilDefinite(ctx, "unshippable", shop.Buy("recorder", "tok_ok", sku, 1))
+	if err != nil || answer.Status != http.StatusCreated {
+		return fmt.Errorf("placing what the warehouse rejects: %d %s, %w", answer.Status, answer.Problem.Detail, err)
 	}
 	options := workflows.HandOffOptions(false, time.Now(), "holdfast")
 	run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.HandOffName, workflows.HandOffInput{})

@@ -166,7 +166,7 @@ func (s *Server) postManifest(w http.ResponseWriter, r *http.Request) {
 	key := r.Header.Get("Idempotency-Key")
 	text, m, err := readManifest(w, r)
 	if err == nil && (key == "" || len(key) > 255) {
-		err = errors.New("Idempotency-Key must be 1 to 255 characters") //nolint:staticcheck // a header's name
+		err = errors.New("Idempotency-Key must be 1 to 255 characters")
 	}
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
