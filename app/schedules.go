@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// catchUp is how late a reconciliation may begin after an outage of Temporal. What is missed longer is made up for by the
-	// next run, which looks at everything.
+	// catchUp is how late a reconciliation or a purge may begin after an outage of Temporal. What is missed longer is made up for by
+	// the next run, which looks at everything.
 	catchUp = time.Minute
 	// handOffCatchUp is how late a hand-off may begin: the orders of that day wait for it.
 	handOffCatchUp = 7 * 24 * time.Hour
@@ -37,14 +37,22 @@ type schedule struct {
 }
 
 func schedulesOf(cfg config.Config) []schedule {
-	all := []schedule{{id: workflows.ReconcileID}, {id: workflows.HandOffID}}
+	reconcile, handOff, purge := schedule{id: workflows.ReconcileID}, schedule{id: workflows.HandOffID}, schedule{id: workflows.PurgeID}
 	if cfg.ReconcileEvery > 0 {
-		all[0].wanted = reconcileSchedule(cfg.ReconcileEvery, cfg.TaskQueue)
+		reconcile.wanted = every(cfg.ReconcileEvery, &client.ScheduleWorkflowAction{
+			ID: workflows.ReconcileID, Workflow: workflows.ReconcileStockName, Args: []any{workflows.ReconcileInput{}},
+			TaskQueue: cfg.TaskQueue, StaticSummary: workflows.ReconcileSummary,
+		})
 	}
 	if cfg.WarehouseURL != "" && cfg.HandOffCron != "" {
-		all[1].wanted = handOffSchedule(cfg.HandOffCron, cfg.HandOffTimeZone, cfg.TaskQueue)
+		handOff.wanted = handOffSchedule(cfg.HandOffCron, cfg.HandOffTimeZone, cfg.TaskQueue)
 	}
-	return all
+	if cfg.Retention > 0 {
+		purge.wanted = every(cfg.PurgeEvery, &client.ScheduleWorkflowAction{
+			ID: workflows.PurgeID, Workflow: workflows.PurgeOrdersName, TaskQueue: cfg.TaskQueue, StaticSummary: workflows.PurgeSummary,
+		})
+	}
+	return []schedule{reconcile, handOff, purge}
 }
 
 // keepSchedules sets the schedules up, and tries until it can. A worker carries orders without them, so it
@@ -111,14 +119,11 @@ func (s schedule) error(doing string, err error) error {
 	return fmt.Errorf("%s the schedule %s: %w", doing, s.id, err)
 }
 
-// reconcileSchedule is the schedule of the reconciliation.
-func reconcileSchedule(every time.Duration, taskQueue string) *client.Schedule {
+// every is the schedule of what looks at everything, so that one run at a time is enough.
+func every(interval time.Duration, action *client.ScheduleWorkflowAction) *client.Schedule {
 	return &client.Schedule{
-		Spec: &client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
-		Action: &client.ScheduleWorkflowAction{
-			ID: workflows.ReconcileID, Workflow: workflows.ReconcileStockName, Args: []any{workflows.ReconcileInput{}},
-			TaskQueue: taskQueue, StaticSummary: workflows.ReconcileSummary,
-		},
+		Spec:   &client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: interval}}},
+		Action: action,
 		Policy: &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp},
 	}
 }

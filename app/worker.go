@@ -58,6 +58,8 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 		handOffs.Warehouse = p.warehouse
 	}
 	handOffs.Register(w.worker)
+	purges := &activities.Purges{Purger: p.orders, Retention: p.cfg.Retention, Metrics: activities.NewPurgeMetrics(p.registry)}
+	purges.Register(w.worker)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)
 	return w, nil
 }

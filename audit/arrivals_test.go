@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"holdfast/audit"
 	"holdfast/order"
@@ -142,5 +143,47 @@ func TestAWarehouseThatDoesNotAnswerProvesNothing(t *testing.T) {
 	_, err := audit.New(cfg).Run(t.Context())
 	if unreadable, ok := errors.AsType[*audit.UnreadableError](err); !ok || unreadable.What != audit.WarehouseBook {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAPurgedOrderAddsUp: what stays of it stands for its charge, its arrival and its units, and for nothing else.
+func TestAPurgedOrderAddsUp(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		plant func(w *world, room *storeroom, id order.ID)
+		want  audit.Kind
+	}{
+		"as it was":            {func(*world, *storeroom, order.ID) {}, ""},
+		"reversed afterwards":  {func(w *world, _ *storeroom, id order.ID) { w.ledger.reverse(id) }, audit.NotCharged},
+		"charged once more":    {func(w *world, _ *storeroom, id order.ID) { w.ledger.charge(id) }, audit.WrongCharge},
+		"sent once more":       {func(_ *world, s *storeroom, id order.ID) { s.take(id) }, audit.DeliveredTwice},
+		"without what remains": {func(w *world, _ *storeroom, id order.ID) { w.exec("DELETE FROM stones WHERE order_id = ?", id) }, audit.ChargeWithoutOrder},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, room := newWorld(t), &storeroom{}
+			sold := w.handedOff("sold")
+			w.rejected("declined", true)
+			room.take(sold.ID)
+			w.confirmed("kept")
+			purged, err := w.db.Purge(t.Context(), time.Now().Add(time.Hour), 100)
+			if err != nil || purged.Orders != 2 {
+				t.Fatalf("%+v, %v", purged, err)
+			}
+			test.plant(w, room, sold.ID)
+			cfg := w.config()
+			cfg.Warehouse = room
+			report := w.audit(cfg)
+			want := []string{}
+			if test.want != "" {
+				want = append(want, string(test.want)+" "+string(sold.ID))
+			}
+			if test.want == audit.ChargeWithoutOrder {
+				want = append(want, string(audit.DeliveredWrongly)+" "+string(sold.ID))
+			} else if report.Checked.Purged != 2 {
+				t.Errorf("%+v", report.Checked)
+			}
+			w.wants(report, want...)
+		})
 	}
 }

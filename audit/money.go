@@ -97,6 +97,10 @@ func (r *run) readOrders(ctx context.Context, after order.ID) (*window, error) {
 }
 
 func (r *run) countOrder(end orderdb.End) {
+	if end.Purged {
+		r.report.Checked.Purged++
+		return
+	}
 	r.report.Checked.Orders++
 	if end.SettledAt != nil {
 		return

@@ -79,6 +79,7 @@ type Checked struct {
 	SKUs          int `json:"skus"`
 	RedisCounts   int `json:"redis_counts" doc:"SKUs whose count in Redis was compared: loaded, and without PENDING orders."`
 	Orders        int `json:"orders"`
+	Purged        int `json:"purged" doc:"Orders whose rows were deleted for their age, and of which only the charge is known."`
 	LedgerEntries int `json:"ledger_entries"`
 	Arrivals      int `json:"arrivals" doc:"Orders that the warehouse says to have; 0 if no warehouse is configured."`
 }

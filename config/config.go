@@ -96,6 +96,12 @@ type Config struct {
 	// HandOffPage is how many orders the warehouse is sent at a time. What it refuses, or does not answer for, holds no more up.
 	HandOffPage int `env:"HOLDFAST_HANDOFF_PAGE" envDefault:"500"`
 
+	// Retention is how old an order gets before its rows are deleted, once it has reached its end and nothing is owed for it. 0 keeps
+	// all.
+	Retention time.Duration `env:"HOLDFAST_RETENTION" envDefault:"0"`
+	// PurgeEvery is how often such orders are deleted.
+	PurgeEvery time.Duration `env:"HOLDFAST_PURGE_EVERY" envDefault:"1h"`
+
 	// ShutdownTimeout is how long work under way may take to end when the program is stopped.
 	ShutdownTimeout time.Duration `env:"HOLDFAST_SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	// LogLevel is DEBUG, INFO, WARN or ERROR.
@@ -171,6 +177,8 @@ func (c Config) Validate() error {
 	_, err := time.LoadLocation(c.HandOffTimeZone)
 	check(err == nil && c.HandOffTimeZone != "" && c.HandOffTimeZone != "Local",
 		"HOLDFAST_HANDOFF_TIME_ZONE", "must be a time zone by its name, such as Asia/Seoul")
+	check(c.Retention == 0 || c.Retention >= time.Second, "HOLDFAST_RETENTION", "must be 0, or at least 1s")
+	check(c.PurgeEvery >= 10*time.Second && c.PurgeEvery%time.Second == 0, "HOLDFAST_PURGE_EVERY", "must be at least 10s in whole seconds")
 	check(c.ShutdownTimeout >= 0, "HOLDFAST_SHUTDOWN_TIMEOUT", "must not be negative")
 	if len(problems) == 0 {
 		return nil

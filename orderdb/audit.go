@@ -1,9 +1,11 @@
 package orderdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -109,34 +111,51 @@ type End struct {
 	SettledAt *time.Time // nil as long as something is owed
 	Lines     int        `gorm:"-"`
 	LineTotal int64      `gorm:"-"` // what the lines come to, in minor units
+	// Purged: the order's rows were deleted for their age. Total is what it was charged for good, and there are no lines.
+	Purged bool `gorm:"-"`
 }
 
-// Ends reads up to limit orders that come after the given id, in id order; "" begins.
+// Ends reads up to limit orders that come after the given id, in id order, purged ones included; "" begins.
 func (db *DB) Ends(ctx context.Context, after order.ID, limit int) ([]End, error) {
-	return db.ends(ctx, "id > ?", after, limit)
+	return db.ends(ctx, "> ?", after, limit)
 }
 
-// EndsOf reads those of the orders that have a row, in id order.
+// EndsOf reads those of the orders that have a row or were purged, in id order.
 func (db *DB) EndsOf(ctx context.Context, ids []order.ID) ([]End, error) {
-	return db.ends(ctx, "id IN ?", ids, len(ids))
+	return db.ends(ctx, "IN ?", ids, len(ids))
 }
 
+// ends reads the orders whose id meets the condition, from their rows and from what stays of purged ones.
 func (db *DB) ends(ctx context.Context, condition string, argument any, limit int) ([]End, error) {
 	var ends []End
 	err := db.snapshot(ctx, func(tx *gorm.DB) error {
-		err := tx.Model(&orderRow{}).Where(condition, argument).Order("id").Limit(limit).Find(&ends).Error
-		if err != nil || len(ends) == 0 {
+		err := tx.Model(&orderRow{}).Where("id "+condition, argument).Order("id").Limit(limit).Find(&ends).Error
+		if err != nil {
 			return err
 		}
-		return addLines(tx, ends)
+		if err := addLines(tx, ends); err != nil {
+			return err
+		}
+		var stones []stoneRow
+		if err := tx.Where("order_id "+condition, argument).Order("order_id").Limit(limit).Find(&stones).Error; err != nil {
+			return err
+		}
+		for _, stone := range stones {
+			ends = append(ends, stone.end())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read orders: %w", err)
 	}
-	return ends, nil
+	slices.SortFunc(ends, func(a, b End) int { return cmp.Compare(a.ID, b.ID) })
+	return ends[:min(len(ends), limit)], nil
 }
 
 func addLines(tx *gorm.DB, ends []End) error {
+	if len(ends) == 0 {
+		return nil
+	}
 	ids := make([]order.ID, len(ends))
 	for i, end := range ends {
 		ids[i] = end.ID

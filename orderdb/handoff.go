@@ -89,7 +89,7 @@ func lockUnassigned(tx *gorm.DB, cutoff time.Time, limit int) ([]*orderRow, erro
 		for i, row := range found {
 			keys[i].ID = row.ID
 		}
-		if _, err := lockOrders(tx, keys); err != nil {
+		if _, err := lockRows(tx, keys); err != nil {
 			return nil, err
 		}
 		var still []*orderRow
@@ -251,7 +251,7 @@ func (db *DB) onPage(ctx context.Context, key order.PageKey, fn func(tx *gorm.DB
 		for i, a := range assigned {
 			ids[i], keys[i] = a.OrderID, order.Key{ID: a.OrderID}
 		}
-		if _, err := lockOrders(tx, keys); err != nil {
+		if _, err := lockRows(tx, keys); err != nil {
 			return err
 		}
 		var page pageRow

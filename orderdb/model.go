@@ -30,6 +30,7 @@ type orderRow struct {
 
 	holds    []order.Hold // as far as they are known; not a column
 	assigned bool         // to a hand-off, if lockWithAssignments read it; not a column
+	purgedAt *time.Time   // nil unless this is what a stone remembers; not a column
 }
 
 // TableName implements gorm's schema.Tabler.

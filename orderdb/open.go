@@ -205,6 +205,24 @@ func lineRows(o order.Order) []lineRow {
 
 // lockOrders locks the rows of the orders that exist, in id order.
 func lockOrders(tx *gorm.DB, keys []order.Key) (map[order.ID]*orderRow, error) {
+	found, err := lockRows(tx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var missing []order.ID
+	for _, key := range keys {
+		if found[key.ID] == nil {
+			missing = append(missing, key.ID)
+		}
+	}
+	stones, err := stonesOf(tx, missing)
+	for _, stone := range stones {
+		found[stone.OrderID] = stone.order()
+	}
+	return found, err
+}
+
+func lockRows(tx *gorm.DB, keys []order.Key) (map[order.ID]*orderRow, error) {
 	ids := make([]order.ID, len(keys))
 	for i, k := range keys {
 		ids[i] = k.ID

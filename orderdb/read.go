@@ -30,21 +30,31 @@ type Record struct {
 	AttentionReason string
 	ByHand          order.Resolution // empty if no person settled the order
 	ByHandAt        *time.Time       // nil in that case
+	// PurgedAt is nil unless the order was purged. Of such a one only id, fingerprint, status, reason, detail, currency and the
+	// times are known, and as its total what it was charged for good.
+	PurgedAt *time.Time
 }
 
-// Get reads an order. The error is ErrNotFound if there is no row.
+// Get reads an order, or what stays of one that was purged. The error is ErrNotFound if there is neither.
 func (db *DB) Get(ctx context.Context, id order.ID) (Record, error) {
 	records, err := db.records(ctx, db.gorm.WithContext(ctx).Where("id = ?", id))
 	if err != nil {
 		return Record{}, fmt.Errorf("get order %s: %w", id, err)
 	}
-	if len(records) == 0 {
+	if len(records) > 0 {
+		return records[0], nil
+	}
+	stones, err := stonesOf(db.gorm.WithContext(ctx), []order.ID{id})
+	if err != nil {
+		return Record{}, fmt.Errorf("get what stays of order %s: %w", id, err)
+	}
+	if len(stones) == 0 {
 		return Record{}, fmt.Errorf("order %s: %w", id, ErrNotFound)
 	}
-	return records[0], nil
+	return stones[0].order().record(nil), nil
 }
 
-// GetMany reads those of the orders that have a row, without their lines: whoever asks for many has them.
+// GetMany reads those of the orders that are on record, or were purged, without their lines: whoever asks for many has them.
 func (db *DB) GetMany(ctx context.Context, ids []order.ID) (map[order.ID]Record, error) {
 	var rows []orderRow
 	if err := db.gorm.WithContext(ctx).Where("id IN ?", ids).Find(&rows).Error; err != nil {
@@ -53,6 +63,19 @@ func (db *DB) GetMany(ctx context.Context, ids []order.ID) (map[order.ID]Record,
 	byID := make(map[order.ID]Record, len(rows))
 	for _, r := range rows {
 		byID[r.ID] = r.record(nil)
+	}
+	var missing []order.ID
+	for _, id := range ids {
+		if _, found := byID[id]; !found {
+			missing = append(missing, id)
+		}
+	}
+	stones, err := stonesOf(db.gorm.WithContext(ctx), missing)
+	if err != nil {
+		return nil, fmt.Errorf("get what stays of %d orders: %w", len(missing), err)
+	}
+	for _, stone := range stones {
+		byID[stone.OrderID] = stone.order().record(nil)
 	}
 	return byID, nil
 }
@@ -154,5 +177,6 @@ func (r orderRow) record(lines []lineRow) Record {
 		WorkflowID: r.WorkflowID, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, SettledAt: r.SettledAt,
 		AttentionSince: r.AttentionSince, AttentionReason: r.AttentionReason,
 		ByHand: order.Resolution{Answer: r.ByHand, Note: r.ByHandNote}, ByHandAt: r.ByHandAt,
+		PurgedAt: r.purgedAt,
 	}
 }

@@ -220,6 +220,9 @@ func answerPlaced(o order.Order, r orderdb.Record) (*placeAnswer, error) {
 		return nil, keyReused()
 	}
 	r.Lines = o.Lines // the fingerprint is of them
+	if r.PurgedAt != nil {
+		r.CustomerID, r.PaymentMethod, r.Total = o.CustomerID, o.PaymentMethod, o.Total().Minor
+	}
 	location := orderPath(r.ID)
 	switch {
 	case r.Status.Sold():
@@ -299,6 +302,12 @@ func (a *API) record(ctx context.Context, id order.ID) (orderdb.Record, error) {
 	record, err := a.Orders.Get(ctx, id)
 	if errors.Is(err, orderdb.ErrNotFound) {
 		return record, newProblem(slugNotFound, "there is no order %s", id)
+	}
+	if err == nil && record.PurgedAt != nil {
+		p := newProblem(slugPurged, "the order was %s, and was deleted on %s since orders of its age are not kept",
+			record.Status, record.PurgedAt.UTC().Format(time.DateOnly))
+		p.OrderID = id
+		return record, p
 	}
 	return record, err
 }

@@ -46,6 +46,7 @@ const (
 	slugTooSlow          slug = "too-slow"
 	slugWrongType        slug = "wrong-type"
 	slugNotFound         slug = "not-found"
+	slugPurged           slug = "purged"
 	slugMethodNotAllowed slug = "method-not-allowed"
 	slugBadSignature     slug = "bad-signature"
 	slugCrossOrigin      slug = "cross-origin"
@@ -80,6 +81,7 @@ var kinds = []kind{
 	{slugTooSlow, http.StatusRequestTimeout, "Body too slow"},
 	{slugWrongType, http.StatusUnsupportedMediaType, "Not JSON"},
 	{slugNotFound, http.StatusNotFound, "Not found"},
+	{slugPurged, http.StatusGone, "Purged"},
 	{slugMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
 	{slugBadSignature, http.StatusBadRequest, "Bad signature"},
 	{slugCrossOrigin, http.StatusForbidden, "Cross-origin request"},

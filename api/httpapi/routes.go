@@ -47,7 +47,7 @@ func (a *API) orderRoutes() {
 	a.mux.Post("/v1/orders", a.servePlaceOrder)
 	register(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/orders/{id}", OperationID: "getOrder", Tags: []string{tagOrders},
-		Summary: "Get an order", Errors: []int{404, 503},
+		Summary: "Get an order", Errors: []int{404, 410, 503},
 	}, a.getOrder)
 	register(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/orders", OperationID: "listOrders", Tags: []string{tagOrders},
@@ -63,7 +63,7 @@ func (a *API) orderRoutes() {
 			"200": {Description: "CANCELLED, and nothing is owed any more"},
 			"202": orderResponse(a.huma, "CANCELLED with something still owed, or not decided yet"),
 		},
-		Errors: []int{404, 409, 503},
+		Errors: []int{404, 409, 410, 503},
 	}, a.cancelOrder)
 }
 
