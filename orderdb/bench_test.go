@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast/order"
 	"holdfast/orderdb"
@@ -53,5 +54,52 @@ func BenchmarkOpenAndCommit(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkTheDaysEnd hands orders off in pages of 500 and purges them in batches of 200.
+func BenchmarkTheDaysEnd(b *testing.B) {
+	const n, pageSize, batch = 40_000, 500, 200
+	for name, empty := range engines {
+		b.Run(name, func(b *testing.B) {
+			db := empty(b)
+			migrate(b, db)
+			if _, _, err := db.SetStock(b.Context(), "mug", orderdb.Setting{OnHand: order.MaxUnits}, 0); err != nil {
+				b.Fatal(err)
+			}
+			var handingOff, purging time.Duration
+			for round := range b.N {
+				for i := 0; i < n; i += batch {
+					orders := make([]order.Order, batch)
+					for j := range orders {
+						orders[j] = newOrder(b, fmt.Sprint(round, "-", i+j), 1)
+					}
+					must(db.Open(b.Context(), openings(orders...)))(b)
+					must(db.Commit(b.Context(), keys(orders...)))(b)
+				}
+				began := time.Now()
+				for p := 1; p <= n/pageSize; p++ {
+					key := page(fmt.Sprint("h-", round), p)
+					if err := db.Assign(b.Context(), key, later, pageSize); err != nil {
+						b.Fatal(err)
+					}
+					if _, _, err := db.Manifest(b.Context(), key); err != nil {
+						b.Fatal(err)
+					}
+					if d := must(db.Deliver(b.Context(), key, nil))(b); d.HandedOff != pageSize {
+						b.Fatalf("%+v", d)
+					}
+				}
+				handingOff += time.Since(began)
+				began = time.Now()
+				for done := false; !done; {
+					done = must(db.Purge(b.Context(), later, batch))(b).Done
+				}
+				purging += time.Since(began)
+			}
+			b.ReportMetric(0, "ns/op") // it would be mostly the making of the orders
+			b.ReportMetric(n*float64(b.N)/handingOff.Seconds(), "handed-off/s")
+			b.ReportMetric(n*float64(b.N)/purging.Seconds(), "purged/s")
+		})
 	}
 }

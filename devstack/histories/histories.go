@@ -1,5 +1,5 @@
 // Package histories records the workflow histories that the replay tests read: one order for each way
-// to end, placed on an embedded stack, a reconciliation and a hand-off.
+// to end, placed on an embedded stack, a reconciliation, a hand-off and a purge.
 package histories
 
 import (
@@ -30,7 +30,7 @@ func Command() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "histories --out DIR",
-		Short: "Record a workflow history for each way in which an order ends, of a reconciliation and of a hand-off",
+		Short: "Record a workflow history for each way in which an order ends, of a reconciliation, a hand-off and a purge",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute)
@@ -66,9 +66,9 @@ func Record(ctx context.Context, dir string) error {
 		record func(context.Context, *recorder) error
 	}{
 		{
-			stack.Config{Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms"}},
+			stack.Config{Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms", "HOLDFAST_RETENTION": "1s", "HOLDFAST_PURGE_EVERY": "8760h"}},
 			func(ctx context.Context, r *recorder) error {
-				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx), r.recordHandOff(ctx))
+				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx), r.recordHandOff(ctx), r.recordPurge(ctx))
 			},
 		},
 		{
@@ -171,6 +171,24 @@ func (r *recorder) recordHandOff(ctx context.Context) error {
 		return fmt.Errorf("the hand-off gave the warehouse %d orders, and had %d rejected", done.HandedOff, done.Rejected)
 	}
 	return r.write(ctx, options.ID, "handed-off")
+}
+
+// recordPurge deletes the orders that have ended a second ago.
+func (r *recorder) recordPurge(ctx context.Context) error {
+	options := client.StartWorkflowOptions{ID: workflows.PurgeID, TaskQueue: "holdfast"}
+	for {
+		run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.PurgeOrdersName)
+		if err != nil {
+			return err
+		}
+		var purged order.Purged
+		if err := run.Get(ctx, &purged); err != nil {
+			return err
+		}
+		if purged.Orders > 0 {
+			return r.write(ctx, options.ID, "purged")
+		}
+	}
 }
 
 // write writes the history of a workflow to its file.
