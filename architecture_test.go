@@ -100,6 +100,7 @@ var mayImport = []struct {
 	{"holdfast/warehouse/sandbox", []string{"holdfast/warehouse/sandbox"}, "the product never links a simulator"},
 	{"holdfast/warehouse", []string{"holdfast/app", "holdfast/audit", "holdfast/warehouse/sandbox"}, "activities know it as a port"},
 	{"holdfast/payment/paymenttest", nil, "it is part of tests, and links package testing"},
+	{"holdfast/events", []string{"holdfast/app", "holdfast/starter"}, "activities know it as a port"},
 	{"holdfast/stock", []string{"holdfast/app", "holdfast/audit"}, "activities and handlers know it as a port"},
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
 	{"holdfast/admission", []string{"holdfast/app", "holdfast/api"}, "orders come in through the API"},
@@ -109,7 +110,7 @@ var mayImport = []struct {
 }
 
 // implementsPorts are the packages behind the ports of package activities.
-var implementsPorts = []string{"holdfast/stock", "holdfast/orderdb", "holdfast/payment", "holdfast/warehouse"}
+var implementsPorts = []string{"holdfast/stock", "holdfast/orderdb", "holdfast/payment", "holdfast/warehouse", "holdfast/events"}
 
 func TestImportsFollowTheRules(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,8 @@ type BatchResult struct {
 	// Undecided are the indexes of the orders that have no definite outcome, or for which something is still owed.
 	// Whoever carries them on begins at the top.
 	Undecided []int `json:"undecided,omitempty"`
+	// Unpublished are the indexes of those of which others are still to be told. Nothing else is owed for them.
+	Unpublished []int `json:"unpublished,omitempty"`
 	// Invalid are the indexes of those that are no orders. Nothing was done for them.
 	Invalid []int `json:"invalid,omitempty"`
 	// Failure says why the first of the undecided has no outcome; empty if there are none.
@@ -143,6 +145,9 @@ func advance[In, Out any](ctx context.Context, b *batch, at stage, name string, 
 func (b *batch) result() (r BatchResult) {
 	for i, c := range b.orders {
 		if c.stage == ended {
+			if c.row.OwesEvent {
+				r.Unpublished = append(r.Unpublished, i)
+			}
 			continue
 		}
 		if c.stage == invalid {
@@ -254,4 +259,4 @@ func (c *carried) released(order.Verdict) {
 
 func (c *carried) settling() order.Key { return c.order.Key() }
 
-func (c *carried) settled(order.Row) { c.stage = ended }
+func (c *carried) settled(row order.Row) { c.row.OwesEvent, c.stage = row.OwesEvent, ended }

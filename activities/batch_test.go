@@ -20,9 +20,12 @@ import (
 type scripted struct {
 	*ledger
 
-	failing  string // the step that fails as a whole
-	panics   string // the step that panics
-	settled  []string
+	failing string // the step that fails as a whole
+	panics  string // the step that panics
+	settled []string
+	// telling: others are to be told of each end; untold are those of which they still are.
+	telling  bool
+	untold   []string
 	released map[string]order.Releasing
 }
 
@@ -117,7 +120,7 @@ func (s *scripted) Conclude(_ context.Context, conclusions []order.Conclusion) (
 		case c.Key.ID == idOf("gone-meanwhile"):
 			rows[i] = order.Row{Missing: true}
 		case c.Payment.Verdict == order.Approved:
-			rows[i] = order.Row{Status: order.Confirmed, Changed: true, Held: true, Settled: true}
+			rows[i] = order.Row{Status: order.Confirmed, Changed: true, Held: true, Settled: !s.telling, OwesEvent: s.telling}
 		default:
 			rows[i] = order.Row{
 				Status: order.Rejected, Reason: order.ReasonPaymentDeclined, Detail: c.Payment.Reason, Changed: true, Held: true,
@@ -152,7 +155,11 @@ func (s *scripted) Settle(_ context.Context, keys []order.Key) ([]order.Row, err
 			}
 		}
 	}
-	return make([]order.Row, len(keys)), nil
+	rows := make([]order.Row, len(keys))
+	for i := range rows {
+		rows[i].OwesEvent = s.telling
+	}
+	return rows, nil
 }
 
 // methods are the orders of the batch, each named for what happens to it.
@@ -194,6 +201,9 @@ func (s *scripted) place(t *testing.T) (undecided []string, failure string) {
 	}
 	if len(result.Invalid) != 1 || methods[result.Invalid[0]] != "invalid" {
 		t.Errorf("invalid are %v", result.Invalid)
+	}
+	for _, i := range result.Unpublished {
+		s.untold = append(s.untold, methods[i])
 	}
 	for _, i := range result.Undecided {
 		undecided = append(undecided, methods[i])
@@ -240,6 +250,19 @@ func TestABatchDecidesWhatGoesStraightThrough(t *testing.T) {
 			t.Errorf("%s was charged", method)
 		}
 	}
+}
+
+// TestOthersAreToBeToldOfWhatABatchDecided, once nothing else is owed.
+func TestOthersAreToBeToldOfWhatABatchDecided(t *testing.T) {
+	t.Parallel()
+	s := newScripted()
+	s.place(t)
+	wantMethods(t, "untold without events", s.untold)
+	s = newScripted()
+	s.telling = true
+	undecided, _ := s.place(t)
+	wantMethods(t, "untold", s.untold, "approved", "declined", "guard-refuses")
+	wantMethods(t, "undecided", undecided, undecidedAnyway...)
 }
 
 // TestAStepThatFailsAsAWholeHandsItsOrdersOn, whatever it did; what was decided before stays so.

@@ -63,7 +63,9 @@ type HandOffs struct {
 	Pages     Pages
 	Warehouse Warehouse // nil if none is configured: orders can be counted, and not handed off
 	PageSize  int       // orders on a page
-	Metrics   *HandOffMetrics
+	// Publications tell others of a page that was delivered.
+	Publications *Publications
+	Metrics      *HandOffMetrics
 }
 
 // Register makes the activities known to a worker.
@@ -82,6 +84,7 @@ func (h *HandOffs) page(ctx context.Context, in PageInput) (order.Delivery, erro
 		return order.Delivery{}, temporalError(order.AsFailure(err))
 	}
 	h.Metrics.count(delivery)
+	h.Publications.page(ctx, in.PageKey)
 	return delivery, nil
 }
 

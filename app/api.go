@@ -40,7 +40,8 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 		Limits: admission.Limits{
 			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,
 		},
-		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
+		PublishesEvents: p.publishes(),
+		TaskQueue:       p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.close())

@@ -120,9 +120,15 @@ func (p *platform) openDB(conns int) (db *orderdb.DB, err error) {
 	}
 	if err == nil {
 		p.closers = append(p.closers, db.Disconnect)
+		if p.publishes() {
+			db.OweEvents()
+		}
 	}
 	return db, err
 }
+
+// publishes tells whether others are told of what happens.
+func (p *platform) publishes() bool { return len(p.cfg.KafkaBrokers) > 0 }
 
 // warnOfMemoryPolicy says at the start what would only be felt when Redis is full. A Redis that does not answer is
 // noticed elsewhere.

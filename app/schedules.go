@@ -24,6 +24,8 @@ const (
 	catchUp = time.Minute
 	// handOffCatchUp is how late a hand-off may begin: the orders of that day wait for it.
 	handOffCatchUp = 7 * 24 * time.Hour
+	// eventsEvery is how long others may have to wait for what they could not be told at once.
+	eventsEvery = 30 * time.Second
 	// scheduleTry bounds one try to set a schedule up.
 	scheduleTry = 5 * time.Second
 	// scheduleRetry is the pause after a try that failed.
@@ -37,7 +39,8 @@ type schedule struct {
 }
 
 func schedulesOf(cfg config.Config) []schedule {
-	reconcile, handOff, purge := schedule{id: workflows.ReconcileID}, schedule{id: workflows.HandOffID}, schedule{id: workflows.PurgeID}
+	reconcile, handOff := schedule{id: workflows.ReconcileID}, schedule{id: workflows.HandOffID}
+	events, purge := schedule{id: workflows.EventsID}, schedule{id: workflows.PurgeID}
 	if cfg.ReconcileEvery > 0 {
 		reconcile.wanted = every(cfg.ReconcileEvery, &client.ScheduleWorkflowAction{
 			ID: workflows.ReconcileID, Workflow: workflows.ReconcileStockName, Args: []any{workflows.ReconcileInput{}},
@@ -52,7 +55,12 @@ func schedulesOf(cfg config.Config) []schedule {
 			ID: workflows.PurgeID, Workflow: workflows.PurgeOrdersName, TaskQueue: cfg.TaskQueue, StaticSummary: workflows.PurgeSummary,
 		})
 	}
-	return []schedule{reconcile, handOff, purge}
+	if len(cfg.KafkaBrokers) > 0 {
+		events.wanted = every(eventsEvery, &client.ScheduleWorkflowAction{
+			ID: workflows.EventsID, Workflow: workflows.PublishEventsName, TaskQueue: cfg.TaskQueue, StaticSummary: workflows.EventsSummary,
+		})
+	}
+	return []schedule{reconcile, handOff, events, purge}
 }
 
 // keepSchedules sets the schedules up, and tries until it can. A worker carries orders without them, so it

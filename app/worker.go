@@ -12,6 +12,7 @@ import (
 
 	"holdfast/activities"
 	"holdfast/config"
+	"holdfast/events"
 	"holdfast/metrics"
 	"holdfast/reconcile"
 	"holdfast/workflows"
@@ -49,11 +50,22 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	reconciliation := &activities.Reconciliation{
 		Reconciler: reconcile.New(reconcile.Config{
 			Orders: p.orders, Front: p.stock, Carrier: carrier{p.temporal, p.cfg.TaskQueue}, Grace: p.cfg.ReconcileGrace,
+			EventsAreCarried: p.publishes(),
 		}),
 		Metrics: activities.NewReconcileMetrics(p.registry),
 	}
 	reconciliation.Register(w.worker)
-	handOffs := &activities.HandOffs{Pages: p.orders, PageSize: p.cfg.HandOffPage, Metrics: activities.NewHandOffMetrics(p.registry)}
+	publications := &activities.Publications{Announcements: p.orders, Metrics: steps.Metrics}
+	if p.publishes() {
+		publisher, err := events.NewPublisher(events.Config{Brokers: p.cfg.KafkaBrokers, Topic: p.cfg.EventsTopic, Registerer: p.registry})
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		p.closers = append(p.closers, func() error { publisher.Close(); return nil })
+		publications.Events = publisher
+	}
+	publications.Register(w.worker)
+	handOffs := &activities.HandOffs{Pages: p.orders, PageSize: p.cfg.HandOffPage, Publications: publications, Metrics: activities.NewHandOffMetrics(p.registry)}
 	if p.warehouse != nil {
 		handOffs.Warehouse = p.warehouse
 	}

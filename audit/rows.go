@@ -58,8 +58,6 @@ func impossible(end orderdb.End) string {
 		return fmt.Sprintf("the order's status is %q, which there is not", end.Status)
 	case end.Status == order.Pending && end.SettledAt != nil:
 		return "the order is PENDING and settled"
-	case end.Status.Sold() && end.SettledAt == nil:
-		return fmt.Sprintf("the order is %s and not settled, which one statement makes it", end.Status)
 	case end.Status.Closed() && end.Reason == "":
 		return fmt.Sprintf("the order is %s without a reason", end.Status)
 	case !end.Status.Closed() && end.Reason != "":

@@ -33,12 +33,6 @@ func TestRows(t *testing.T) {
 		"the row of a settled order vanishes": {func(w *world) {
 			w.exec("DELETE FROM orders WHERE id = ?", w.rejected("k", true).ID)
 		}, "lines_without_order"},
-		"confirmed and not settled": {func(w *world) {
-			w.exec("UPDATE orders SET settled_at = NULL WHERE id = ?", w.confirmed("k").ID)
-		}, "impossible_state"},
-		"handed off and not settled": {func(w *world) {
-			w.exec("UPDATE orders SET settled_at = NULL, status = 'HANDED_OFF' WHERE id = ?", w.confirmed("k").ID)
-		}, "impossible_state"},
 		"pending and settled": {func(w *world) {
 			w.exec("UPDATE orders SET settled_at = updated_at WHERE id = ?", w.pending("k").ID)
 		}, "impossible_state"},

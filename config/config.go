@@ -96,6 +96,11 @@ type Config struct {
 	// HandOffPage is how many orders the warehouse is sent at a time. What it refuses, or does not answer for, holds no more up.
 	HandOffPage int `env:"HOLDFAST_HANDOFF_PAGE" envDefault:"500"`
 
+	// KafkaBrokers are HOST:PORT of brokers, of which one has to be there at first. Without any, no events are published.
+	KafkaBrokers []string `env:"HOLDFAST_KAFKA_BROKERS"`
+	// EventsTopic is the topic of all events. It has to be there, unless the brokers make it.
+	EventsTopic string `env:"HOLDFAST_EVENTS_TOPIC" envDefault:"holdfast.events"`
+
 	// Retention is how old an order gets before its rows are deleted, once it has reached its end and nothing is owed for it. 0 keeps
 	// all.
 	Retention time.Duration `env:"HOLDFAST_RETENTION" envDefault:"0"`
@@ -177,6 +182,10 @@ func (c Config) Validate() error {
 	_, err := time.LoadLocation(c.HandOffTimeZone)
 	check(err == nil && c.HandOffTimeZone != "" && c.HandOffTimeZone != "Local",
 		"HOLDFAST_HANDOFF_TIME_ZONE", "must be a time zone by its name, such as Asia/Seoul")
+	check(c.EventsTopic != "" && len(c.EventsTopic) <= 249, "HOLDFAST_EVENTS_TOPIC", "must have 1 to 249 characters")
+	for _, broker := range c.KafkaBrokers {
+		address("HOLDFAST_KAFKA_BROKERS", broker)
+	}
 	check(c.Retention == 0 || c.Retention >= time.Second, "HOLDFAST_RETENTION", "must be 0, or at least 1s")
 	check(c.PurgeEvery >= 10*time.Second && c.PurgeEvery%time.Second == 0, "HOLDFAST_PURGE_EVERY", "must be at least 10s in whole seconds")
 	check(c.ShutdownTimeout >= 0, "HOLDFAST_SHUTDOWN_TIMEOUT", "must not be negative")

@@ -59,6 +59,7 @@ Use a real server instead of an embedded one with --redis, --mysql or --temporal
 	flags.StringVar(&cfg.UI, "ui", "127.0.0.1:8233", "address of the Temporal Web UI")
 	flags.StringVar(&cfg.Gateway, "gateway", "127.0.0.1:8090", "address of the sandbox payment provider")
 	flags.StringVar(&cfg.Warehouse, "warehouse", "127.0.0.1:8091", "address of the sandbox warehouse")
+	flags.StringVar(&cfg.Kafka, "kafka", "127.0.0.1:9092", "address of the embedded Kafka broker; empty for none")
 	flags.StringVar(&cfg.Redis, "redis", "", "HOST:PORT of a real Redis to use")
 	flags.StringVar(&cfg.MySQL, "mysql", "", "DSN of a real MySQL or MariaDB to use")
 	flags.StringVar(&cfg.TemporalAddress, "temporal-address", "", "HOST:PORT of a real Temporal to use")
@@ -97,6 +98,7 @@ func announce(out io.Writer, s *stack.Stack, infraOnly bool) {
 		{"payment-provider", s.GatewayURL()},
 		{"warehouse", s.WarehouseURL()},
 		{"redis", s.RedisAddr()},
+		{"kafka", s.KafkaAddr()},
 		{"worker-metrics", s.MetricsURL()},
 	} {
 		if place.address != "" {

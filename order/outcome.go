@@ -90,6 +90,8 @@ type Row struct {
 	Held bool `json:"held,omitempty"`
 	// Settled tells that nothing is owed for the order any more.
 	Settled bool `json:"settled,omitempty"`
+	// OwesEvent tells that others are still to be told of the status. It is the last thing to be owed.
+	OwesEvent bool `json:"owes_event,omitempty"`
 	// ByHand is what a person said of the charge: Charged, NotCharged, or empty if nobody was needed.
 	ByHand Answer `json:"by_hand,omitempty"`
 	// CreatedAt is when the row was first written. No charge was sent before.

@@ -29,6 +29,8 @@ type DB struct {
 	sql     *sql.DB
 	dialect dialect
 	file    string // SQLite's, otherwise empty
+	// owesEvents: see OweEvents.
+	owesEvents bool
 }
 
 // dialect is what differs between the engines beyond gorm's reach.

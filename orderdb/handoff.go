@@ -193,8 +193,11 @@ func (db *DB) Deliver(ctx context.Context, key order.PageKey, rejected []order.R
 			}
 		}
 		if len(taken) > 0 {
-			result := tx.Model(&orderRow{}).Where("id IN ? AND status = ?", taken, order.Confirmed).
-				Updates(needsNobody(map[string]any{"status": order.HandedOff, "updated_at": at}))
+			columns := needsNobody(map[string]any{"status": order.HandedOff, "updated_at": at})
+			if db.owesEvents {
+				columns["settled_at"] = nil
+			}
+			result := tx.Model(&orderRow{}).Where("id IN ? AND status = ?", taken, order.Confirmed).Updates(columns)
 			if result.Error == nil && result.RowsAffected != int64(len(taken)) {
 				return order.Failf(order.Final, "only %d of the %d orders that the warehouse took are %s", result.RowsAffected, len(taken), order.Confirmed)
 			}

@@ -27,6 +27,12 @@ type orderRow struct {
 	ByHand          order.Answer // of a person, on the charge; empty if nobody was needed
 	ByHandNote      string
 	ByHandAt        *time.Time // nil if nobody was needed
+	// Announced is the status that others were told of last; empty if of none.
+	Announced order.Status
+	// WasConfirmed: the order was CONFIRMED before it was cancelled.
+	WasConfirmed bool
+	// OnlyEvent: the order is closed, and nothing is owed for it but that others are told.
+	OnlyEvent bool
 
 	holds    []order.Hold // as far as they are known; not a column
 	assigned bool         // to a hand-off, if lockWithAssignments read it; not a column
@@ -71,6 +77,8 @@ type movementRow struct {
 	Quantity  int64
 	Reason    string
 	CreatedAt time.Time
+	// OwesEvent: others are still to be told of it.
+	OwesEvent bool
 }
 
 // TableName implements gorm's schema.Tabler.
@@ -84,6 +92,6 @@ func (r orderRow) answer(changed bool) order.Row {
 	return order.Row{
 		Status: r.Status, Reason: r.Reason, Detail: r.Detail,
 		Changed: changed, Held: r.Held, Settled: r.SettledAt != nil, ByHand: r.ByHand, CreatedAt: r.CreatedAt,
-		Holds: r.holds,
+		Holds: r.holds, OwesEvent: r.owesEvent(),
 	}
 }

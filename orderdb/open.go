@@ -101,6 +101,9 @@ func (db *DB) insertOrders(tx *gorm.DB, openings []*order.Opening) (map[order.ID
 		}
 		rows = append(rows, newRow(o, shelf, counted, at))
 		row := &rows[len(rows)-1]
+		if db.owesEvents && row.SettledAt != nil {
+			row.SettledAt, row.OnlyEvent = nil, true
+		}
 		inserted[o.Order.ID] = row
 		orderLines := lineRows(o.Order)
 		if row.Held {

@@ -30,6 +30,8 @@ type Record struct {
 	AttentionReason string
 	ByHand          order.Resolution // empty if no person settled the order
 	ByHandAt        *time.Time       // nil in that case
+	// OwesEvent: nothing is owed but that others are told of the status.
+	OwesEvent bool
 	// PurgedAt is nil unless the order was purged. Of such a one only id, fingerprint, status, reason, detail, currency and the
 	// times are known, and as its total what it was charged for good.
 	PurgedAt *time.Time
@@ -177,6 +179,6 @@ func (r orderRow) record(lines []lineRow) Record {
 		WorkflowID: r.WorkflowID, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, SettledAt: r.SettledAt,
 		AttentionSince: r.AttentionSince, AttentionReason: r.AttentionReason,
 		ByHand: order.Resolution{Answer: r.ByHand, Note: r.ByHandNote}, ByHandAt: r.ByHandAt,
-		PurgedAt: r.purgedAt,
+		OwesEvent: r.owesEvent(), PurgedAt: r.purgedAt,
 	}
 }

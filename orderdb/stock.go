@@ -228,7 +228,9 @@ func (db *DB) Receive(ctx context.Context, sku string, quantity int64, reference
 		if s, err = shelf.receive(tx, sku, quantity); err != nil {
 			return err
 		}
-		return move(tx, sku, movementReceipt, reference, quantity, reason)
+		return tx.Create(&movementRow{
+			SKU: sku, Kind: movementReceipt, Reference: reference, Quantity: quantity, Reason: reason, CreatedAt: now(), OwesEvent: db.owesEvents,
+		}).Error
 	})
 	if err != nil {
 		return Stock{}, false, fmt.Errorf("receive %s: %w", sku, err)

@@ -58,7 +58,10 @@ func (db *DB) Conclude(ctx context.Context, conclusions []order.Conclusion) ([]o
 		}
 		if len(sold) > 0 {
 			if err := set(tx, sold, order.Pending, func(row *orderRow) {
-				row.Status, row.UpdatedAt, row.SettledAt = order.Confirmed, at, &at
+				row.Status, row.UpdatedAt = order.Confirmed, at
+				if !db.owesEvents {
+					row.SettledAt = &at
+				}
 			}); err != nil {
 				return err
 			}
@@ -132,6 +135,11 @@ func (db *DB) Cancel(ctx context.Context, keys []order.Key) ([]order.Row, error)
 		for _, row := range rows {
 			byStatus[row.Status] = append(byStatus[row.Status], row)
 		}
+		if sold := byStatus[order.Confirmed]; len(sold) > 0 {
+			if err := tx.Model(&orderRow{}).Where("id IN ?", idsOf(sold)).Update("was_confirmed", true).Error; err != nil {
+				return err
+			}
+		}
 		at := now()
 		for from, rows := range byStatus {
 			err := set(tx, rows, from, func(row *orderRow) {
@@ -162,16 +170,21 @@ func closedRow(c order.Closing, at time.Time) (*orderRow, []lineRow) {
 	}, lineRows(c.Order)
 }
 
-// Settle implements the port of package activities.
+// Settle implements the port of package activities. If others are to be told, that is what is still owed afterwards.
 func (db *DB) Settle(ctx context.Context, keys []order.Key) ([]order.Row, error) {
-	owing := func(row *orderRow) bool { return row.Status.Closed() && row.SettledAt == nil }
+	owing := func(row *orderRow) bool { return row.Status.Closed() && row.SettledAt == nil && !row.OnlyEvent }
 	rows, err := db.transition(ctx, keys, owing, func(tx *gorm.DB, closed []*orderRow) error {
 		at := now()
-		for _, row := range closed {
-			row.SettledAt = &at
+		columns := needsNobody(map[string]any{"settled_at": at, "updated_at": at})
+		if db.owesEvents {
+			columns = needsNobody(map[string]any{"only_event": true, "updated_at": at})
 		}
-		return tx.Model(&orderRow{}).Where("id IN ?", idsOf(closed)).
-			Updates(needsNobody(map[string]any{"settled_at": at, "updated_at": at})).Error
+		for _, row := range closed {
+			if row.OnlyEvent = db.owesEvents; !row.OnlyEvent {
+				row.SettledAt = &at
+			}
+		}
+		return tx.Model(&orderRow{}).Where("id IN ?", idsOf(closed)).Updates(columns).Error
 	})
 	if err != nil {
 		return nil, fmt.Errorf("settle: %w", err)

@@ -114,6 +114,9 @@ func (r *Reconciler) redrive(ctx context.Context, records []orderdb.Record, dryR
 // redriveOne looks whether the order is carried, and if not whether it still has to be: a workflow may have ended
 // since the page was read. The error is one that says nothing of this order.
 func (r *Reconciler) redriveOne(ctx context.Context, record orderdb.Record, dryRun bool) (fate, error) {
+	if record.OwesEvent && r.cfg.EventsAreCarried {
+		return fate{carried: true}, nil
+	}
 	carried, err := r.cfg.Carrier.Carried(ctx, record.ID)
 	if carried || err != nil {
 		return ofThisOrder(fate{carried: carried}, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"holdfast/order"
+	"holdfast/reconcile"
 )
 
 func copied(t *testing.T, p order.ReconcileProgress) (c order.ReconcileProgress) {
@@ -23,6 +24,19 @@ func copied(t *testing.T, p order.ReconcileProgress) (c order.ReconcileProgress)
 		t.Error(err)
 	}
 	return c
+}
+
+// TestAnOrderThatOwesItsEventIsCarriedByWhoTellsOthers, if anybody does.
+func TestAnOrderThatOwesItsEventIsCarriedByWhoTellsOthers(t *testing.T) {
+	t.Parallel()
+	for told, redriven := range map[bool]int64{true: 0, false: 1} {
+		w := newWorld()
+		w.record(w.place(t, 1, time.Hour, order.Confirmed)).OwesEvent = true
+		r := reconcile.New(reconcile.Config{Orders: w, Front: w, Carrier: w, Grace: time.Minute, Pause: time.Microsecond, EventsAreCarried: told})
+		found := redrive(t, r, false)
+		want(t, "re-driven", found.Redriven, redriven)
+		want(t, "carried", found.Carried, 1-redriven)
+	}
 }
 
 func TestOrdersThatNobodyCarriesAreCarriedAgain(t *testing.T) {

@@ -51,6 +51,8 @@ type Config struct {
 	Carrier Carrier
 	// Grace is the age below which an order is left alone: its workflow may be about to start.
 	Grace time.Duration
+	// EventsAreCarried: an order that owes nothing but its event is carried by PublishEvents, whatever became of its own workflow.
+	EventsAreCarried bool
 	// Looks is how often in a row a count must be off by the same number of units before it counts as drifted.
 	// 0 means DefaultLooks.
 	Looks int

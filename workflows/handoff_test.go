@@ -101,7 +101,7 @@ func (d *dock) run(t *testing.T, in workflows.HandOffInput, adapt ...func(*tests
 	if d.assigned == nil {
 		d.assigned = make(map[order.PageKey]int)
 	}
-	(&activities.HandOffs{Pages: d, Warehouse: house{d}, PageSize: 500, Metrics: activities.NewHandOffMetrics(prometheus.NewRegistry())}).Register(env)
+	(&activities.HandOffs{Pages: d, Warehouse: house{d}, PageSize: 500, Publications: &activities.Publications{}, Metrics: activities.NewHandOffMetrics(prometheus.NewRegistry())}).Register(env)
 	for _, a := range adapt {
 		a(env)
 	}

@@ -66,6 +66,7 @@ func (w Workflows) Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(w.CancelOrder, workflow.RegisterOptions{Name: CancelOrderName})
 	r.RegisterWorkflowWithOptions(ReconcileStock, workflow.RegisterOptions{Name: ReconcileStockName})
 	r.RegisterWorkflowWithOptions(HandOff, workflow.RegisterOptions{Name: HandOffName})
+	r.RegisterWorkflowWithOptions(PublishEvents, workflow.RegisterOptions{Name: PublishEventsName})
 	r.RegisterWorkflowWithOptions(PurgeOrders, workflow.RegisterOptions{Name: PurgeOrdersName})
 }
 

@@ -54,6 +54,13 @@ func (w Workflows) PlaceOrders(ctx workflow.Context, batch []batched) (BatchOutc
 		orders[i] = b.Order
 	}
 	result := placeBatch(ctx, orders)
+	if len(result.Unpublished) > 0 {
+		keys := make([]order.Key, len(result.Unpublished))
+		for i, at := range result.Unpublished {
+			keys[i] = orders[at].Key()
+		}
+		publish(ctx, keys)
+	}
 	if err := handOn(ctx, orders, result); err != nil {
 		return BatchOutcome{}, err
 	}

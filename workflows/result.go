@@ -25,8 +25,11 @@ const (
 	ErrorMissing = "missing"
 )
 
-// end ends the workflow with what the row says.
+// end ends the workflow with what the row says, once others were told of it if they have to be.
 func end(ctx workflow.Context, o order.Order, row order.Row) (Result, error) {
+	if row.OwesEvent {
+		publish(ctx, []order.Key{o.Key()})
+	}
 	takeHints(ctx) // whose order has ended: they tell nothing any more
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return Result{}, err

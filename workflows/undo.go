@@ -91,9 +91,11 @@ func (u *undo) settle(ctx workflow.Context, row order.Row) (Result, error) {
 		}
 	}
 	if !row.Settled {
-		if _, err := step(ctx, activities.Settle, u.order.Key()); err != nil {
+		settled, err := step(ctx, activities.Settle, u.order.Key())
+		if err != nil {
 			return Result{}, err
 		}
+		row.OwesEvent = settled.OwesEvent
 	}
 	return end(ctx, u.order, row)
 }

@@ -34,6 +34,8 @@ type Deps struct {
 	Front    Front
 	Temporal Temporal
 	Auditor  Auditor
+	// PublishesEvents: others are told of receipts.
+	PublishesEvents bool
 	// Webhook reads what the payment provider tells by itself. Nil takes no webhooks: they are answered 404.
 	Webhook *payment.Webhook
 	// Limits bound the orders that wait and that are carried at once.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"holdfast/order"
 	"holdfast/orderdb"
+	"holdfast/workflows"
 )
 
 // Stock is the rows of stock.
@@ -99,12 +101,27 @@ func (a *API) receive(ctx context.Context, in *receiveRequest) (*stockAnswer, er
 	}
 	// Also for a repeat: whoever sent it first may have died between the change and this.
 	a.forget(ctx, in.SKU)
+	a.publishNow(ctx)
 	status := http.StatusCreated
 	if repeated {
 		status = http.StatusOK
 	}
 	return answerStock(status, s), nil
 }
+
+// publishNow has others told of receipts. If Temporal does not answer, they hear of them later.
+func (a *API) publishNow(ctx context.Context) {
+	if !a.PublishesEvents {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishPatience)
+	defer cancel()
+	if _, err := a.Temporal.ExecuteWorkflow(ctx, workflows.PublishNowOptions(a.TaskQueue), workflows.PublishEventsName); err != nil {
+		a.log(ctx).WarnContext(ctx, "others hear of a receipt only later", "error", err)
+	}
+}
+
+const publishPatience = time.Second
 
 func noSKU(sku string) *Problem { return newProblem(slugNotFound, "there is no SKU %s", sku) }
 

@@ -1,5 +1,5 @@
 // Package histories records the workflow histories that the replay tests read: one order for each way
-// to end, placed on an embedded stack, a reconciliation, a hand-off and a purge.
+// to end, placed on an embedded stack, a reconciliation, a hand-off, a purge and a publication.
 package histories
 
 import (
@@ -30,7 +30,7 @@ func Command() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "histories --out DIR",
-		Short: "Record a workflow history for each way in which an order ends, of a reconciliation, a hand-off and a purge",
+		Short: "Record a workflow history for each way in which an order ends, of a reconciliation, a hand-off, a purge and a publication",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute)
@@ -58,6 +58,9 @@ var ways = []way{
 // impatient are those for a stack whose provider decides pending payments too late.
 var impatient = []way{{"payment-expired", "tok_async", "plenty"}}
 
+// told are those for a stack that publishes events.
+var told = []way{{"confirmed-and-told", "tok_ok", "plenty"}, {"declined-and-told", "tok_declined", "plenty"}}
+
 // Record places the orders on stacks of its own, side by side, and writes their histories to dir.
 func Record(ctx context.Context, dir string) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -74,6 +77,12 @@ func Record(ctx context.Context, dir string) error {
 		{
 			stack.Config{AsyncDelay: time.Hour, Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_PAYMENT_DEADLINE": "2s"}},
 			func(ctx context.Context, r *recorder) error { return r.recordOrders(ctx, impatient) },
+		},
+		{
+			stack.Config{Kafka: "127.0.0.1:0", Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0"}},
+			func(ctx context.Context, r *recorder) error {
+				return errors.Join(r.recordOrders(ctx, told), r.recordEvents(ctx))
+			},
 		},
 		{troubled, func(ctx context.Context, r *recorder) error { return r.recordTroubles(ctx) }},
 		{troubled, func(ctx context.Context, r *recorder) error { return r.recordLongOutage(ctx) }},
@@ -189,6 +198,19 @@ func (r *recorder) recordPurge(ctx context.Context) error {
 			return r.write(ctx, options.ID, "purged")
 		}
 	}
+}
+
+// recordEvents has others told of whatever is left.
+func (r *recorder) recordEvents(ctx context.Context) error {
+	options := workflows.PublishNowOptions("holdfast")
+	run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.PublishEventsName)
+	if err != nil {
+		return err
+	}
+	if err := run.Get(ctx, nil); err != nil {
+		return err
+	}
+	return r.write(ctx, options.ID, "published")
 }
 
 // write writes the history of a workflow to its file.

@@ -13,6 +13,9 @@ func (c Config) portsFree(ctx context.Context) error {
 	if c.Warehouse != "" {
 		addresses = append(addresses, struct{ flag, addr string }{"--warehouse", c.Warehouse})
 	}
+	if c.Kafka != "" {
+		addresses = append(addresses, struct{ flag, addr string }{"--kafka", c.Kafka})
+	}
 	if c.TemporalAddress == "" {
 		addresses = append(addresses, struct{ flag, addr string }{"--temporal", c.Temporal}, struct{ flag, addr string }{"--ui", c.UI})
 	}

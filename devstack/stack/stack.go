@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"go.temporal.io/sdk/client"
 
 	"holdfast/app"
@@ -42,6 +43,8 @@ type Config struct {
 	Gateway  string
 	// Warehouse is where the sandbox warehouse listens; empty takes a free port of loopback.
 	Warehouse string
+	// Kafka is where a broker listens; empty runs none, and nobody is told of anything.
+	Kafka string
 	// Redis, MySQL (a DSN) and TemporalAddress are real servers to use; empty runs embedded ones.
 	Redis           string
 	MySQL           string
@@ -64,9 +67,10 @@ type Stack struct {
 	redis    *redisServer           // nil if a real one is used
 	gateway  *sandbox.Server
 	store    *warehousesandbox.Server
-	secret   string      // signs the gateway's webhooks
-	api      *app.API    // nil with InfraOnly
-	worker   *app.Worker // nil with InfraOnly
+	kafka    *kfake.Cluster // nil without one
+	secret   string         // signs the gateway's webhooks
+	api      *app.API       // nil with InfraOnly
+	worker   *app.Worker    // nil with InfraOnly
 	closers  []func() error
 	stopped  chan struct{} // closed by the first Stop
 }
@@ -90,7 +94,7 @@ func Start(ctx context.Context, cfg Config) (s *Stack, err error) {
 		return s, fmt.Errorf("make the data directory: %w", err)
 	}
 	for _, start := range []func(context.Context) error{
-		s.startTemporal, s.startRedis, s.migrate, s.startGateway, s.startWarehouse, s.startPrograms,
+		s.startTemporal, s.startRedis, s.migrate, s.startGateway, s.startWarehouse, s.startKafka, s.startPrograms,
 	} {
 		if err := start(ctx); err != nil {
 			return s, err
@@ -237,6 +241,9 @@ func (s *Stack) Env() map[string]string {
 		env["HOLDFAST_MYSQL_DSN"] = s.cfg.MySQL
 	} else {
 		env["HOLDFAST_SQLITE_PATH"] = s.sqlitePath()
+	}
+	if s.kafka != nil {
+		env["HOLDFAST_KAFKA_BROKERS"], env["HOLDFAST_EVENTS_TOPIC"] = s.KafkaAddr(), eventsTopic
 	}
 	maps.Copy(env, s.cfg.Settings)
 	return env

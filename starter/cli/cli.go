@@ -104,6 +104,7 @@ Environment:
   HOLDFAST_API_URL      the API, ` + defaultAPI + ` if unset; --api comes before it
   HOLDFAST_UI_URL       Temporal's Web UI, such as http://127.0.0.1:8233: orders are shown with a link
   HOLDFAST_TASK_QUEUE   the task queue of "order place --direct", "reconcile" and "handoff", "` + defaultTaskQueue + `" if unset
+  HOLDFAST_KAFKA_BROKERS, HOLDFAST_EVENTS_TOPIC  where "events tail" reads
   HOLDFAST_MYSQL_DSN    the order database for "migrate"; or
   HOLDFAST_SQLITE_PATH  the same as a SQLite file
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_...  how to reach Temporal`,
@@ -114,7 +115,7 @@ Environment:
   starter audit`,
 	},
 		a.orderCommand(), a.stockCommand(), a.flashSaleCommand(), a.auditCommand(), a.reconcileCommand(), a.handOffCommand(),
-		a.migrateCommand())
+		a.eventsCommand(), a.migrateCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true // Main shows them
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -16,7 +16,7 @@ func TestUsage(t *testing.T) {
 		args  []string
 		words string
 	}{
-		{nil, "starter needs a command: order, stock, flash-sale, audit, reconcile, handoff, migrate"},
+		{nil, "starter needs a command: order, stock, flash-sale, audit, reconcile, handoff, events, migrate"},
 		{[]string{"order"}, "starter order needs a command: place, get, list"},
 		{[]string{"order", "eat"}, `starter order has no command "eat"`},
 		{[]string{"eat"}, `starter has no command "eat"`},

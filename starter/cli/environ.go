@@ -21,6 +21,8 @@ const (
 	envTaskQueue = "HOLDFAST_TASK_QUEUE"
 	envMySQL     = "HOLDFAST_MYSQL_DSN"
 	envSQLite    = "HOLDFAST_SQLITE_PATH"
+	envBrokers   = "HOLDFAST_KAFKA_BROKERS"
+	envTopic     = "HOLDFAST_EVENTS_TOPIC"
 )
 
 // environ are environment variables as NAME=value. It implements envconfig.EnvLookup.
