@@ -97,7 +97,9 @@ func NewPurgeMetrics(reg prometheus.Registerer) *PurgeMetrics {
 }
 
 func (m *PurgeMetrics) count(p order.Purged) {
-	for table, n := range p.Rows {
-		m.rows.WithLabelValues(table, "retention").Add(float64(n))
+	for table, n := range map[string]int64{"orders": p.Orders, "order_lines": p.Lines, "handoff_orders": p.Assignments} {
+		if n > 0 {
+			m.rows.WithLabelValues(table, "retention").Add(float64(n))
+		}
 	}
 }

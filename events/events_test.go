@@ -47,7 +47,7 @@ func publisher(t *testing.T, timeout time.Duration, brokers ...string) *events.P
 }
 
 func orderEvent(i int, status order.Status) order.Event {
-	e := order.OrderEvent{
+	e := order.Notice{
 		OrderID: order.NewID("ada", fmt.Sprint(i)), CustomerID: "ada", Status: status, Currency: "EUR", Total: 600,
 		Lines: []order.EventLine{{SKU: "mug", Quantity: 2, UnitPrice: 300}},
 	}
@@ -57,7 +57,7 @@ func orderEvent(i int, status order.Status) order.Event {
 	return e.Event(time.Unix(1_800_000_000, 5000))
 }
 
-var receipt = order.StockEvent{SKU: "mug", Quantity: -2, Reference: "r-1", Reason: "broken"}.Event(time.Unix(1_800_000_000, 0))
+var receipt = order.ReceiptNotice{SKU: "mug", Quantity: -2, Reference: "r-1", Reason: "broken"}.Event(time.Unix(1_800_000_000, 0))
 
 // everyEvent is one of each type.
 func everyEvent() []order.Event {

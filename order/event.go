@@ -27,11 +27,11 @@ type Event struct {
 	// Subject is the order id or the SKU. Events of one subject come in their order, but for repeats.
 	Subject string
 	At      time.Time // when the row last changed that the event is about
-	Data    any       // an OrderEvent or a StockEvent
+	Data    any       // a Notice or a ReceiptNotice
 }
 
-// OrderEvent is what is said of an order.
-type OrderEvent struct {
+// Notice is what is said of an order.
+type Notice struct {
 	OrderID    ID          `json:"order_id"`
 	CustomerID string      `json:"customer_id"`
 	Status     Status      `json:"status"`
@@ -48,8 +48,8 @@ type EventLine struct {
 	UnitPrice int64  `json:"unit_price"` // minor units
 }
 
-// StockEvent is what is said of a receipt.
-type StockEvent struct {
+// ReceiptNotice is what is said of a receipt.
+type ReceiptNotice struct {
 	SKU       string `json:"sku"`
 	Quantity  int64  `json:"quantity"` // units; negative if some are gone
 	Reference string `json:"reference"`
@@ -62,13 +62,13 @@ var eventOf = map[Status]EventType{
 }
 
 // Event is what is said when the order has reached the status.
-func (e OrderEvent) Event(at time.Time) Event {
+func (e Notice) Event(at time.Time) Event {
 	kind := eventOf[e.Status]
 	return Event{ID: string(e.OrderID) + ":" + string(kind), Type: kind, Subject: string(e.OrderID), At: at, Data: e}
 }
 
 // Event is what is said of the receipt.
-func (e StockEvent) Event(at time.Time) Event {
+func (e ReceiptNotice) Event(at time.Time) Event {
 	return Event{ID: e.SKU + ":" + e.Reference, Type: EventStockReceived, Subject: e.SKU, At: at, Data: e}
 }
 

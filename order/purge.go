@@ -2,9 +2,9 @@ package order
 
 // Purged is what a purge has deleted.
 type Purged struct {
-	Orders int64 `json:"orders"`
-	// Rows are the deleted rows by their table, of orders and of what belonged to them.
-	Rows map[string]int64 `json:"rows"`
+	Orders      int64 `json:"orders"`
+	Lines       int64 `json:"lines"`       // of these orders
+	Assignments int64 `json:"assignments"` // of these orders, to hand-offs
 	// Done: nothing is left to be purged.
 	Done bool `json:"done"`
 }
@@ -12,11 +12,7 @@ type Purged struct {
 // Add adds what a further purge has deleted.
 func (p *Purged) Add(more Purged) {
 	p.Orders += more.Orders
+	p.Lines += more.Lines
+	p.Assignments += more.Assignments
 	p.Done = more.Done
-	if p.Rows == nil {
-		p.Rows = make(map[string]int64)
-	}
-	for table, n := range more.Rows {
-		p.Rows[table] += n
-	}
 }

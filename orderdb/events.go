@@ -97,7 +97,7 @@ func (db *DB) announcements(ctx context.Context, which func(*gorm.DB) *gorm.DB) 
 }
 
 func (r orderRow) event(status order.Status, lines []lineRow) order.Event {
-	e := order.OrderEvent{
+	e := order.Notice{
 		OrderID: r.ID, CustomerID: r.CustomerID, Status: status, Currency: r.Currency, Total: r.Total, Lines: make([]order.EventLine, len(lines)),
 	}
 	if status == r.Status {
@@ -158,7 +158,7 @@ func (db *DB) UnannouncedReceipts(ctx context.Context, limit int) ([]order.Event
 	}
 	events := make([]order.Event, len(rows))
 	for i, row := range rows {
-		events[i] = order.StockEvent{SKU: row.SKU, Quantity: row.Quantity, Reference: row.Reference, Reason: row.Reason}.Event(row.CreatedAt)
+		events[i] = order.ReceiptNotice{SKU: row.SKU, Quantity: row.Quantity, Reference: row.Reference, Reason: row.Reason}.Event(row.CreatedAt)
 	}
 	return events, nil
 }
@@ -167,7 +167,7 @@ func (db *DB) UnannouncedReceipts(ctx context.Context, limit int) ([]order.Event
 func (db *DB) AnnounceReceipts(ctx context.Context, events []order.Event) error {
 	err := db.transact(ctx, func(tx *gorm.DB) error {
 		for _, e := range events {
-			receipt, ok := e.Data.(order.StockEvent)
+			receipt, ok := e.Data.(order.ReceiptNotice)
 			if !ok {
 				return order.Failf(order.Final, "event %s is about no receipt", e.ID)
 			}

@@ -162,7 +162,7 @@ func TestReceiptsAreToldOnce(t *testing.T) {
 			}
 		}
 		owed := must(db.UnannouncedReceipts(t.Context(), 10))(t)
-		want := order.StockEvent{SKU: "mug", Quantity: 7, Reference: "r-1", Reason: "delivery"}
+		want := order.ReceiptNotice{SKU: "mug", Quantity: 7, Reference: "r-1", Reason: "delivery"}
 		if len(owed) != 1 || owed[0].Data != want || owed[0].ID != "mug:r-1" || owed[0].Subject != "mug" {
 			t.Errorf("others are told %+v", owed)
 		}

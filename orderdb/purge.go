@@ -64,6 +64,13 @@ type deletionRow struct {
 // TableName implements gorm's schema.Tabler.
 func (deletionRow) TableName() string { return "deletions" }
 
+// The tables that a purge deletes from.
+const (
+	tableOrders      = "orders"
+	tableLines       = "order_lines"
+	tableAssignments = "handoff_orders"
+)
+
 const (
 	// movementPurged is a SKU's one movement for the units of purged orders: they were sold, and no line says so any more.
 	movementPurged = "purged"
@@ -88,8 +95,8 @@ func (db *DB) Purge(ctx context.Context, before time.Time, limit int) (purged or
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		purged.Orders = int64(len(rows))
-		purged.Rows, err = purge(tx, rows)
+		deleted, err := purge(tx, rows)
+		purged.Orders, purged.Lines, purged.Assignments = deleted[tableOrders], deleted[tableLines], deleted[tableAssignments]
 		return err
 	})
 	if err != nil {
@@ -151,7 +158,7 @@ func purge(tx *gorm.DB, rows []*orderRow) (map[string]int64, error) {
 		table, id string
 		model     any
 	}{
-		{"handoff_orders", "order_id", &assignmentRow{}}, {"order_lines", "order_id", &lineRow{}}, {"orders", "id", &orderRow{}},
+		{tableAssignments, "order_id", &assignmentRow{}}, {tableLines, "order_id", &lineRow{}}, {tableOrders, "id", &orderRow{}},
 	} {
 		result := tx.Where(from.id+" IN ?", ids).Delete(from.model)
 		if result.Error != nil {

@@ -17,8 +17,9 @@ import (
 const PublishEventsName = "PublishEvents"
 
 const (
-	// EventsID is the id of the schedule, and EventsNowID that of a run that a receipt starts.
-	EventsID    = "publish-events"
+	// EventsID is the id of the schedule.
+	EventsID = "publish-events"
+	// EventsNowID is that of a run that a receipt starts.
 	EventsNowID = "publish-events-now"
 	// EventsSummary is the line that the Web UI shows of a run.
 	EventsSummary = "Tells others what could not be told at once"
