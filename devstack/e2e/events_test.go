@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -112,22 +113,36 @@ func (c *consumer) hear(value []byte) error {
 	return nil
 }
 
-// wantKnows waits until the consumer knows of the orders what the test says.
+// wantKnows waits until the consumer knows of the orders what the test says, and nothing else.
 func (c *consumer) wantKnows(t *testing.T, want map[order.ID][]order.Status) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for ; ; pause(ctx, 20*time.Millisecond) {
-		c.mu.Lock()
-		knows := fmt.Sprint(c.orders)
-		c.mu.Unlock()
-		if knows == fmt.Sprint(want) {
+	for ; ; pause(ctx, 50*time.Millisecond) {
+		wrong := c.unlike(want)
+		if len(wrong) == 0 {
 			return
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("the consumer knows %s, want %v", knows, want)
+			t.Fatalf("of %d orders the consumer knows something else, such as %s", len(wrong), wrong[0])
 		}
 	}
+}
+
+func (c *consumer) unlike(want map[order.ID][]order.Status) (wrong []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, statuses := range want {
+		if !slices.Equal(c.orders[id], statuses) {
+			wrong = append(wrong, fmt.Sprintf("%s: %v and not %v", id, c.orders[id], statuses))
+		}
+	}
+	for id, statuses := range c.orders {
+		if want[id] == nil {
+			wrong = append(wrong, fmt.Sprintf("%s: %v and nothing", id, statuses))
+		}
+	}
+	return wrong
 }
 
 // wantReceived waits until the consumer has heard of so many units.

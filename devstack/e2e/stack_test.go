@@ -158,7 +158,13 @@ func (f shopFront) left(t *testing.T, sku string, want int64) {
 // quiet waits until nothing is in flight, and then has the promises proved.
 func (f shopFront) quiet(t *testing.T) {
 	t.Helper()
-	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
+	f.quietWithin(t, time.Minute)
+}
+
+// quietWithin is quiet for those who have more to wait for.
+func (f shopFront) quietWithin(t *testing.T, patience time.Duration) {
+	t.Helper()
+	deadline, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		report, err := f.Audit(deadline)
@@ -168,7 +174,7 @@ func (f shopFront) quiet(t *testing.T) {
 		case err == nil && report.InFlight == 0:
 			return
 		case deadline.Err() != nil:
-			t.Fatalf("not quiet after a minute: %+v, %v", report, err)
+			t.Fatalf("not quiet after %s: %+v, %v", patience, report, err)
 		}
 		pause(deadline, 50*time.Millisecond)
 	}
