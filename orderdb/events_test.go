@@ -126,6 +126,24 @@ func TestWhoTellsLateTakesNothingBack(t *testing.T) {
 	})
 }
 
+// TestAnOrderThatOwesItsEventNeedsNobody: whoever asked for a person is answered by its end.
+func TestAnOrderThatOwesItsEventNeedsNobody(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.OweEvents()
+		db.stocked(t, "mug", 100)
+		o := newOrder(t, "sold", 1)
+		db.open(t, o)
+		asks := []order.Attention{{Key: o.Key(), Reason: "the charge is not known"}}
+		must(db.Attend(t.Context(), asks))(t)
+		must(db.Commit(t.Context(), keys(o)))(t)
+		must(db.Attend(t.Context(), asks))(t) // late
+		if record := must(db.Get(t.Context(), o.ID))(t); record.AttentionSince != nil {
+			t.Errorf("it needs a person: %+v", record)
+		}
+		db.wantTold(t, o, order.EventConfirmed)
+	})
+}
+
 func TestTheOldestThatIsOwedIsFound(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		db.OweEvents()

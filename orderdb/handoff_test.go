@@ -268,6 +268,20 @@ func TestACancellationAndAHandOffAtOnce(t *testing.T) {
 	})
 }
 
+// TestARowThatWasChangedByHandRefusesItsPage, for good, and nothing of the page is recorded.
+func TestARowThatWasChangedByHandRefusesItsPage(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.stocked(t, "mug", 100)
+		orders := db.sold(t, "sold", 3)
+		db.assign(t, page("a", 1), later, 200)
+		db.exec(t, "UPDATE orders SET status = 'REJECTED', reason = 'failed' WHERE id = ?", orders[1].ID)
+		db.meddled = true
+		_, err := db.Deliver(t.Context(), page("a", 1), nil)
+		wantClass(t, err, order.Final)
+		db.wantStatus(t, orders[0].ID, order.Confirmed)
+	})
+}
+
 func TestAPageThatIsNotThere(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		_, err := db.Deliver(t.Context(), page("nobody's", 1), nil)

@@ -16,6 +16,9 @@ func needsNobody(columns map[string]any) map[string]any {
 	return columns
 }
 
+// needsCare tells whether more is owed for the order than that others are told.
+func (r orderRow) needsCare() bool { return r.SettledAt == nil && !r.owesEvent() }
+
 // Attend implements the port of package activities.
 func (db *DB) Attend(ctx context.Context, attentions []order.Attention) ([]order.Row, error) {
 	keys := make([]order.Key, len(attentions))
@@ -30,7 +33,7 @@ func (db *DB) Attend(ctx context.Context, attentions []order.Attention) ([]order
 		if reason == "" && was != "" && row.AttentionReason != was {
 			return false
 		}
-		return row.AttentionReason != reason && (reason == "" || row.SettledAt == nil)
+		return row.AttentionReason != reason && (reason == "" || row.needsCare())
 	}
 	rows, err := db.transition(ctx, keys, differs, func(tx *gorm.DB, rows []*orderRow) error {
 		at := now()
@@ -67,7 +70,7 @@ func (db *DB) Resolve(ctx context.Context, resolvings []order.Resolving) ([]orde
 		words[r.Key] = order.Resolution{Answer: r.Resolution.Answer, Note: clip(r.Resolution.Note)}
 	}
 	differs := func(row *orderRow) bool {
-		return row.SettledAt == nil && words[row.key()] != order.Resolution{Answer: row.ByHand, Note: row.ByHandNote}
+		return row.needsCare() && words[row.key()] != order.Resolution{Answer: row.ByHand, Note: row.ByHandNote}
 	}
 	rows, err := db.transition(ctx, keys, differs, func(tx *gorm.DB, rows []*orderRow) error {
 		at := now()

@@ -300,7 +300,7 @@ func set(tx *gorm.DB, rows []*orderRow, from order.Status, change func(*orderRow
 		"status": to.Status, "reason": to.Reason, "detail": to.Detail,
 		"updated_at": to.UpdatedAt, "settled_at": to.SettledAt,
 	}
-	if to.SettledAt != nil {
+	if to.SettledAt != nil || to.Status == order.Confirmed {
 		columns = needsNobody(columns)
 	}
 	result := tx.Model(&orderRow{}).Where("id IN ? AND status = ?", idsOf(rows), from).Updates(columns)
