@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -166,9 +167,7 @@ func (c *consumer) wantReceived(t *testing.T, sku string, want int64) {
 func withKafka(k *kafka, more map[string]string) func(*stack.Config) {
 	return func(cfg *stack.Config) {
 		cfg.Settings = map[string]string{"HOLDFAST_KAFKA_BROKERS": k.addr, "HOLDFAST_EVENTS_TOPIC": eventsTopic}
-		for name, value := range more {
-			cfg.Settings[name] = value
-		}
+		maps.Copy(cfg.Settings, more)
 	}
 }
 
