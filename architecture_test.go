@@ -81,7 +81,7 @@ var onlyImports = []struct {
 	},
 	{"holdfast/starter/flashsale", []string{"holdfast/order"}, "what shoppers do does not depend on how their orders are sent"},
 	{"holdfast/internal/gather", nil, "gathering look-ups has nothing to do with orders"},
-	{"holdfast/config", []string{"github.com/caarlos0/env"}, "configuration is read, not acted on"},
+	{"holdfast/config", []string{"github.com/caarlos0/env", "github.com/robfig/cron"}, "configuration is read, not acted on"},
 }
 
 // mayImport says of a package who may import it. Only packages of this module are asked.

@@ -36,8 +36,9 @@ type Pages interface {
 	// Refuse records why the warehouse does not take the page, whose orders then ask for a person.
 	Refuse(ctx context.Context, key order.PageKey, problem string) (order.Delivery, error)
 	// Undelivered gives pages, of whichever hand-off, that were assigned and not delivered, the oldest first.
-	Undelivered(ctx context.Context, limit int) ([]order.PageKey, error)
-	// CountUnassigned counts the orders that a hand-off with that cutoff would take.
+	// after continues behind a page; its zero value begins.
+	Undelivered(ctx context.Context, after order.PagePlace, limit int) ([]order.PagePlace, error)
+	// CountUnassigned counts the orders that a hand-off with that cutoff would take, and those on pages that are not delivered.
 	CountUnassigned(ctx context.Context, cutoff time.Time) (int, error)
 }
 
@@ -47,6 +48,8 @@ const (
 	HandOffPage = "HandOffPage"
 	// FindPages looks for pages that were assigned and not delivered.
 	FindPages = "FindUndeliveredPages"
+	// LeavePage notes why a page has no answer for long, so that a person looks.
+	LeavePage = "LeavePage"
 	// CountToHandOff counts what a hand-off would take.
 	CountToHandOff = "CountToHandOff"
 )
@@ -72,6 +75,7 @@ type HandOffs struct {
 func (h *HandOffs) Register(r worker.ActivityRegistry) {
 	r.RegisterActivityWithOptions(h.page, activity.RegisterOptions{Name: HandOffPage})
 	r.RegisterActivityWithOptions(h.find, activity.RegisterOptions{Name: FindPages})
+	r.RegisterActivityWithOptions(h.leave, activity.RegisterOptions{Name: LeavePage})
 	r.RegisterActivityWithOptions(h.count, activity.RegisterOptions{Name: CountToHandOff})
 }
 
@@ -120,8 +124,19 @@ func (h *HandOffs) send(ctx context.Context, manifest order.Manifest) (order.Del
 	return h.Pages.Deliver(ctx, manifest.PageKey, rejected)
 }
 
-func (h *HandOffs) find(ctx context.Context, limit int) ([]order.PageKey, error) {
-	return h.Pages.Undelivered(ctx, limit)
+// maxFound bounds how many pages that were left are found at once.
+const maxFound = 500
+
+func (h *HandOffs) find(ctx context.Context, after order.PagePlace) ([]order.PagePlace, error) {
+	return h.Pages.Undelivered(ctx, after, maxFound)
+}
+
+func (h *HandOffs) leave(ctx context.Context, page order.PageKey, why string) error {
+	_, err := h.Pages.Refuse(ctx, page, why)
+	if failure, ok := errors.AsType[*order.Failure](err); ok && failure.Class == order.Final {
+		return nil // it could not even be assigned, so that no order is on it
+	}
+	return err
 }
 
 func (h *HandOffs) count(ctx context.Context, cutoff time.Time) (int, error) {

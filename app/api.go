@@ -33,6 +33,10 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if p.warehouse != nil {
 		auditing.Warehouse = p.warehouse
 	}
+	maxUntold := 0
+	if p.publishes() {
+		maxUntold = p.cfg.UntoldOrders
+	}
 	handler, err := httpapi.New(httpapi.Deps{ //nolint:contextcheck // what it starts ends with its Close
 		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
 		Auditor: audit.New(auditing),
@@ -40,8 +44,8 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 		Limits: admission.Limits{
 			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,
 		},
-		PublishesEvents: p.publishes(),
-		TaskQueue:       p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
+		MaxUntold: maxUntold,
+		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.close())

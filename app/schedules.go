@@ -47,7 +47,7 @@ func schedulesOf(cfg config.Config) []schedule {
 			TaskQueue: cfg.TaskQueue, StaticSummary: workflows.ReconcileSummary,
 		})
 	}
-	if cfg.WarehouseURL != "" && cfg.HandOffCron != "" {
+	if cfg.WarehouseURL != "" && cfg.HandOffCron != config.Off {
 		handOff.wanted = handOffSchedule(cfg.HandOffCron, cfg.HandOffTimeZone, cfg.TaskQueue)
 	}
 	if cfg.Retention > 0 {
@@ -145,8 +145,8 @@ func handOffSchedule(cron, zone, taskQueue string) *client.Schedule {
 			ID: workflows.HandOffID, Workflow: workflows.HandOffName, Args: []any{workflows.HandOffInput{}},
 			TaskQueue: taskQueue, StaticSummary: workflows.HandOffSummary,
 		},
-		// One that is late is followed by at most one more, which takes all that came in meanwhile.
-		Policy: &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: handOffCatchUp},
+		// After one that is late, each cutoff that came meanwhile has its turn; the first of them would not do for the others' orders.
+		Policy: &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL, CatchupWindow: handOffCatchUp},
 	}
 }
 

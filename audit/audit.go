@@ -157,6 +157,7 @@ type run struct {
 	differing map[string]sighting // SKUs whose count in Redis differed at first sight
 	frontGone bool
 	stale     []order.ID // orders that were not settled when the grace began
+	untold    int        // of these, how many owe nothing but their event
 
 	skusUpTo   string   // the stock up to this SKU was looked at
 	ordersUpTo order.ID // the money of the orders up to this id was looked at

@@ -106,6 +106,12 @@ func (r *run) countOrder(end orderdb.End) {
 		return
 	}
 	r.inFlight(end)
+	if end.OnlyEvent || end.Status.Sold() {
+		if time.Since(end.CreatedAt) > r.cfg.Grace {
+			r.untold++
+		}
+		return
+	}
 	if time.Since(end.CreatedAt) > r.cfg.Grace && len(r.stale) < maxStale {
 		r.stale = append(r.stale, end.ID)
 	}

@@ -13,7 +13,6 @@ import (
 // workflow waits, and after a while it asks for a person. An order that is silent for longer than that
 // is carried by nobody and reaches no end, and that is a violation. One that owes nothing but its event has reached its end.
 func (r *run) settling(ctx context.Context) error {
-	untold := 0
 	for _, id := range r.stale {
 		record, err := r.cfg.Orders.Get(ctx, id)
 		if errors.Is(err, orderdb.ErrNotFound) {
@@ -22,19 +21,15 @@ func (r *run) settling(ctx context.Context) error {
 		if err != nil {
 			return unreadable(OrderDatabase, err)
 		}
-		if record.OwesEvent {
-			untold++
-			continue
-		}
 		silent := time.Since(record.UpdatedAt)
-		if record.SettledAt != nil || record.AttentionSince != nil || silent <= r.cfg.Grace || r.full() {
+		if record.SettledAt != nil || record.OwesEvent || record.AttentionSince != nil || silent <= r.cfg.Grace || r.full() {
 			continue
 		}
 		r.violationf(Unsettled, string(id), "the order is %s and not settled, nothing has changed for %s, and nobody was asked to look",
 			record.Status, silent.Round(time.Second))
 	}
-	if untold > 0 {
-		r.notef("Of %d orders or more that are older than %s, others have still to be told. Nothing else is owed for them.", untold, r.cfg.Grace)
+	if r.untold > 0 {
+		r.notef("Of %d orders that are older than %s, others have still to be told. Nothing else is owed for them.", r.untold, r.cfg.Grace)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	_ "time/tzdata" // a program in a container without time zones knows them
 
 	"github.com/caarlos0/env/v11"
+	"github.com/robfig/cron/v3"
 )
 
 // Config is the configuration of api and worker. The tags name the variables and give the defaults.
@@ -89,7 +90,7 @@ type Config struct {
 	WarehouseURL string `env:"HOLDFAST_WAREHOUSE_URL"`
 	// WarehouseTimeout bounds one request to the warehouse. Longer than it needs for a page of orders.
 	WarehouseTimeout time.Duration `env:"HOLDFAST_WAREHOUSE_TIMEOUT" envDefault:"15s"`
-	// HandOffCron is the day's cutoff, at which orders are handed off, in the five fields of cron; empty leaves it to people.
+	// HandOffCron is the day's cutoff, at which orders are handed off, in the five fields of cron; "off" leaves it to people.
 	HandOffCron string `env:"HOLDFAST_HANDOFF_CRON" envDefault:"0 17 * * *"`
 	// HandOffTimeZone is the zone of HandOffCron, by its name in the IANA database.
 	HandOffTimeZone string `env:"HOLDFAST_HANDOFF_TIME_ZONE" envDefault:"Asia/Seoul"`
@@ -100,6 +101,9 @@ type Config struct {
 	KafkaBrokers []string `env:"HOLDFAST_KAFKA_BROKERS"`
 	// EventsTopic is the topic of all events. It has to be there, unless the brokers make it.
 	EventsTopic string `env:"HOLDFAST_EVENTS_TOPIC" envDefault:"holdfast.events"`
+
+	// UntoldOrders is how many orders may wait for Kafka before new ones are answered 503.
+	UntoldOrders int `env:"HOLDFAST_UNTOLD_ORDERS" envDefault:"100000"`
 
 	// Retention is how old an order gets before its rows are deleted, once it has reached its end and nothing is owed for it. 0 keeps
 	// all.
@@ -176,9 +180,10 @@ func (c Config) Validate() error {
 		"HOLDFAST_RECONCILE_EVERY", "must be 0, or at least 10s in whole seconds")
 	check(c.WarehouseTimeout >= 100*time.Millisecond && c.WarehouseTimeout <= 20*time.Second,
 		"HOLDFAST_WAREHOUSE_TIMEOUT", "must be 100ms to 20s") // a try of a page has 30 s
-	check(c.HandOffPage >= 1 && c.HandOffPage <= 10_000, "HOLDFAST_HANDOFF_PAGE", "must be 1 to 10000")
-	check(c.HandOffCron == "" || len(strings.Fields(c.HandOffCron)) == 5 && !strings.ContainsRune(c.HandOffCron, '#'),
-		"HOLDFAST_HANDOFF_CRON", "must be empty, or the five fields of cron: minute, hour, day, month, day of the week")
+	check(c.HandOffPage >= 1 && c.HandOffPage <= 5000, "HOLDFAST_HANDOFF_PAGE", "must be 1 to 5000")
+	check(c.HandOffCron == Off || isCron(c.HandOffCron),
+		"HOLDFAST_HANDOFF_CRON", "must be off, or the five fields of cron: minute, hour, day, month, day of the week")
+	check(c.UntoldOrders >= 1 && c.UntoldOrders <= 10_000_000, "HOLDFAST_UNTOLD_ORDERS", "must be 1 to 10000000")
 	_, err := time.LoadLocation(c.HandOffTimeZone)
 	check(err == nil && c.HandOffTimeZone != "" && c.HandOffTimeZone != "Local",
 		"HOLDFAST_HANDOFF_TIME_ZONE", "must be a time zone by its name, such as Asia/Seoul")
@@ -193,6 +198,15 @@ func (c Config) Validate() error {
 		return nil
 	}
 	return fmt.Errorf("configuration: %w", errors.Join(problems...))
+}
+
+// Off is what a schedule is set to that is left to people.
+const Off = "off"
+
+// isCron knows the lines that Temporal takes as well.
+func isCron(line string) bool {
+	_, err := cron.ParseStandard(line)
+	return err == nil && len(strings.Fields(line)) == 5 && !strings.ContainsAny(line, "@#=")
 }
 
 // isWebhookSecret knows the form and the lengths that Standard Webhooks asks for.

@@ -14,6 +14,13 @@ type PageKey struct {
 // String is what the page is called towards the warehouse.
 func (k PageKey) String() string { return fmt.Sprintf("%s:%d", k.HandOff, k.Page) }
 
+// PagePlace is a page's place among those that were assigned, the oldest first.
+type PagePlace struct {
+	PageKey
+
+	AssignedAt time.Time `json:"assigned_at"`
+}
+
 // Manifest is a page of a hand-off as the warehouse is sent it. The orders of a page are assigned to it once, and stay the same
 // however often it is sent.
 type Manifest struct {

@@ -109,6 +109,7 @@ type End struct {
 	Total     int64 // minor units
 	CreatedAt time.Time
 	SettledAt *time.Time // nil as long as something is owed
+	OnlyEvent bool       // it is closed, and nothing is owed but that others are told
 	Lines     int        `gorm:"-"`
 	LineTotal int64      `gorm:"-"` // what the lines come to, in minor units
 	// Purged: the order's rows were deleted for their age. Total is what it was charged for good, and there are no lines.

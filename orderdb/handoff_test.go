@@ -48,6 +48,21 @@ func (db *database) assignedTo(t *testing.T, key order.PageKey) []order.ID {
 	return ids
 }
 
+// undelivered reads page by page.
+func (db *database) undelivered(t *testing.T) (keys []order.PageKey) {
+	t.Helper()
+	for after := (order.PagePlace{}); ; {
+		places := must(db.Undelivered(t.Context(), after, 2))(t)
+		for _, place := range places {
+			keys = append(keys, place.PageKey)
+			after = place
+		}
+		if len(places) < 2 {
+			return keys
+		}
+	}
+}
+
 func (db *database) deliver(t *testing.T, key order.PageKey, want order.Delivery, rejected ...order.Refusal) {
 	t.Helper()
 	want.PageKey = key
@@ -89,7 +104,7 @@ func TestAPageIsAssignedOnceAndStaysAsItIs(t *testing.T) {
 		if got := db.assign(t, page("a", 3), later, 200); len(got) != 0 {
 			t.Errorf("a page without orders has %q", got)
 		}
-		pages := must(db.Undelivered(t.Context(), 10))(t)
+		pages := db.undelivered(t)
 		if !slices.Equal(pages, []order.PageKey{page("a", 1), page("a", 2)}) {
 			t.Errorf("undelivered are %v", pages)
 		}
@@ -157,7 +172,7 @@ func TestDelivered(t *testing.T) {
 		if record := must(db.Get(t.Context(), bad.ID))(t); record.Status != order.HandedOff || record.AttentionSince != nil {
 			t.Errorf("handed off in the end, it is %+v", record)
 		}
-		if pages := must(db.Undelivered(t.Context(), 10))(t); len(pages) != 0 {
+		if pages := db.undelivered(t); len(pages) != 0 {
 			t.Errorf("undelivered are %v", pages)
 		}
 	})
@@ -217,7 +232,7 @@ func TestTwoHandOffsAtOnceShareNoOrder(t *testing.T) {
 			}
 		})
 		var all []order.ID
-		for _, key := range must(db.Undelivered(t.Context(), 1000))(t) {
+		for _, key := range db.undelivered(t) {
 			all = append(all, db.assignedTo(t, key)...)
 		}
 		slices.Sort(all)
@@ -256,7 +271,7 @@ func TestACancellationAndAHandOffAtOnce(t *testing.T) {
 				t.Errorf("assigned is %t, and the cancellation says %+v", assigned, row)
 			}
 		}
-		for _, key := range must(db.Undelivered(t.Context(), 1000))(t) {
+		for _, key := range db.undelivered(t) {
 			must(db.Deliver(t.Context(), key, nil))(t)
 		}
 		for _, o := range orders {
@@ -268,17 +283,25 @@ func TestACancellationAndAHandOffAtOnce(t *testing.T) {
 	})
 }
 
-// TestARowThatWasChangedByHandRefusesItsPage, for good, and nothing of the page is recorded.
-func TestARowThatWasChangedByHandRefusesItsPage(t *testing.T) {
+// TestARowThatWasChangedByHandHoldsNoOtherUp: the page is delivered, and a person is asked to look at what the warehouse has.
+func TestARowThatWasChangedByHandHoldsNoOtherUp(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		db.stocked(t, "mug", 100)
-		orders := db.sold(t, "sold", 3)
+		orders := db.sold(t, "sold", 4)
 		db.assign(t, page("a", 1), later, 200)
 		db.exec(t, "UPDATE orders SET status = 'REJECTED', reason = 'failed' WHERE id = ?", orders[1].ID)
+		db.exec(t, "UPDATE orders SET status = 'HANDED_OFF' WHERE id = ?", orders[2].ID)
+		db.exec(t, "DELETE FROM orders WHERE id = ?", orders[3].ID)
 		db.meddled = true
-		_, err := db.Deliver(t.Context(), page("a", 1), nil)
-		wantClass(t, err, order.Final)
-		db.wantStatus(t, orders[0].ID, order.Confirmed)
+		db.deliver(t, page("a", 1), order.Delivery{Orders: 4, HandedOff: 4})
+		db.wantStatus(t, orders[0].ID, order.HandedOff)
+		db.wantStatus(t, orders[2].ID, order.HandedOff)
+		if record := must(db.Get(t.Context(), orders[1].ID))(t); record.Status != order.Rejected || record.AttentionSince == nil {
+			t.Errorf("nobody is asked: %+v", record)
+		}
+		if left := db.undelivered(t); len(left) != 0 {
+			t.Errorf("left is %v", left)
+		}
 	})
 }
 

@@ -82,10 +82,20 @@ func (db *DB) GetMany(ctx context.Context, ids []order.ID) (map[order.ID]Record,
 	return byID, nil
 }
 
-// CountUnsettled counts the orders created before the given time for which something is owed, at most limit.
+// CountUnsettled counts the orders created before the given time for which more is owed than that others are told, at most limit.
 func (db *DB) CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error) {
+	return db.countUnsettled(ctx, before, limit, "NOT only_event AND status NOT IN ?")
+}
+
+// CountUntold counts the orders created before the given time for which nothing is owed but that others are told, at most limit.
+func (db *DB) CountUntold(ctx context.Context, before time.Time, limit int) (int, error) {
+	return db.countUnsettled(ctx, before, limit, "(only_event OR status IN ?)")
+}
+
+func (db *DB) countUnsettled(ctx context.Context, before time.Time, limit int, condition string) (int, error) {
 	var n int64
-	some := db.gorm.Model(&orderRow{}).Select("1").Where("settled_at IS NULL AND created_at < ?", before).Limit(limit)
+	some := db.gorm.Model(&orderRow{}).Select("1").Where("settled_at IS NULL AND created_at < ?", before).
+		Where(condition, []order.Status{order.Confirmed, order.HandedOff}).Limit(limit)
 	if err := db.gorm.WithContext(ctx).Table("(?) AS some", some).Count(&n).Error; err != nil {
 		return 0, fmt.Errorf("count unsettled orders: %w", err)
 	}

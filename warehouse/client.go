@@ -60,7 +60,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // receipt is the warehouse's answer to a manifest: it has all orders but those.
 type receipt struct {
-	Rejected []order.Refusal `json:"rejected"`
+	Rejected *[]order.Refusal `json:"rejected"` // nil if it is something else
 }
 
 // Deliver implements the port of package activities: POST /v1/manifests with the page's name as Idempotency-Key. 200 is the
@@ -87,12 +87,15 @@ func (c *Client) Deliver(ctx context.Context, manifest order.Manifest) ([]order.
 	if err := json.Unmarshal(text, &got); err != nil {
 		return nil, order.Failf(order.Unknown, "POST %s: the receipt is none: %w", path, err)
 	}
-	for _, r := range got.Rejected {
+	if got.Rejected == nil {
+		return nil, order.Failf(order.Unknown, "POST %s: the receipt does not say what is rejected", path)
+	}
+	for _, r := range *got.Rejected {
 		if !slices.ContainsFunc(manifest.Orders, func(p order.Parcel) bool { return p.ID == r.ID }) {
 			return nil, order.Failf(order.Unknown, "POST %s: the receipt is about order %q, which was not sent", path, r.ID)
 		}
 	}
-	return got.Rejected, nil
+	return *got.Rejected, nil
 }
 
 var notAboutTheManifest = []int{

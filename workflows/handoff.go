@@ -27,10 +27,10 @@ const (
 )
 
 const (
-	// maxLeftPages bounds how many pages that earlier hand-offs have left are found at once, and maxPagesARun how many
-	// are delivered before the history begins anew: six events each.
-	maxLeftPages = 500
+	// maxPagesARun is how many pages are delivered before the history begins anew: six events each.
 	maxPagesARun = 500
+	// pageBudget is how long a page is repeated before a person is asked, and the others have their turn.
+	pageBudget = 15 * time.Minute
 )
 
 // HandOffInput says what is handed off.
@@ -47,47 +47,95 @@ type HandOffInput struct {
 // HandOffState is all that a hand-off needs to go on.
 type HandOffState struct {
 	Done order.HandOff `json:"done"`
-	// Left are pages of earlier hand-offs that are still to be delivered, and Searched that these were looked for.
-	Left     []order.PageKey `json:"left,omitempty"`
-	Searched bool            `json:"searched,omitempty"`
-	Page     int             `json:"page"` // the last page that was delivered
+	// Left are pages of earlier hand-offs that are still to be delivered, as far as they were looked for: up to Found.
+	Left  []order.PageKey `json:"left,omitempty"`
+	Found order.PagePlace `json:"found"`
+	// Unanswered are pages that the warehouse has not answered for long. They come last, again and again.
+	Unanswered []order.PageKey `json:"unanswered,omitempty"`
+	Page       int             `json:"page"` // the last page that was assigned
 }
 
 // HandOff gives the warehouse every confirmed order that was placed up to the cutoff, once, page by page. First come the pages that
 // earlier hand-offs have assigned and not delivered: nobody else may be at work on them, and if somebody is, each page still
 // arrives once. Two hand-offs at once share no order.
 //
-// While the warehouse does not answer, the page is repeated without end. One that it refuses is left for the next hand-off, with
-// its orders asking for a person, and the others go on.
+// A page that the warehouse does not answer is repeated without end; after a while it asks for a person, and the others go
+// first. One that it refuses is left for the next hand-off, with its orders asking for a person.
 func HandOff(ctx workflow.Context, in HandOffInput) (order.HandOff, error) {
 	s := startHandOff(ctx, in)
 	if err := workflow.SetQueryHandler(ctx, HandOffProgress, func() (order.HandOff, error) { return s.Done, nil }); err != nil {
 		return order.HandOff{}, err
 	}
 	if in.DryRun {
-		err := handOffStep(ctx, activities.CountToHandOff, "Counting the orders", s.Done.Cutoff, &s.Done.Orders)
+		err := handOffStep(ctx, activities.CountToHandOff, "Counting the orders", &s.Done.Orders, s.Done.Cutoff)
 		return s.Done, err
 	}
-	if !s.Searched {
-		if err := handOffStep(ctx, activities.FindPages, "Looking for pages that earlier hand-offs have left", maxLeftPages, &s.Left); err != nil {
-			return order.HandOff{}, err
-		}
-		s.Searched = true
+	if err := s.find(ctx); err != nil {
+		return order.HandOff{}, err
 	}
 	for range maxPagesARun {
 		tell(ctx, s.inWords())
-		page := s.next()
-		var delivery order.Delivery
-		if err := handOffStep(ctx, activities.HandOffPage, "Bringing page "+page.String()+" to the warehouse", page, &delivery); err != nil {
+		delivery, err := s.deliver(ctx, s.next())
+		if err != nil {
 			return order.HandOff{}, err
 		}
-		if delivery.Orders == 0 && !page.Cutoff.IsZero() {
+		if delivery.Orders > 0 {
+			continue
+		}
+		if err := s.find(ctx); err != nil {
+			return order.HandOff{}, err
+		}
+		if len(s.Left) == 0 {
+			s.Left, s.Unanswered = s.Unanswered, nil
+		}
+		if len(s.Left) == 0 {
 			tell(ctx, "Ended. "+s.inWords())
 			return s.Done, nil
 		}
-		s.delivered(delivery)
 	}
 	return order.HandOff{}, workflow.NewContinueAsNewError(ctx, HandOffName, HandOffInput{Cutoff: s.Done.Cutoff, Progress: s})
+}
+
+// find looks for further pages that others have left.
+func (s *HandOffState) find(ctx workflow.Context) error {
+	var found []order.PagePlace
+	if err := handOffStep(ctx, activities.FindPages, "Looking for pages that other hand-offs have left", &found, s.Found); err != nil {
+		return err
+	}
+	for _, place := range found {
+		s.Found = place
+		if place.HandOff != s.Done.ID {
+			s.Left = append(s.Left, place.PageKey)
+		}
+	}
+	return nil
+}
+
+// deliver brings a page to the warehouse. The answer has no orders if it was a new page, and there are none left for it.
+func (s *HandOffState) deliver(ctx workflow.Context, page activities.PageInput) (order.Delivery, error) {
+	var delivery order.Delivery
+	bounded := workflow.WithScheduleToCloseTimeout(ctx, pageBudget)
+	err := handOffStep(bounded, activities.HandOffPage, "Bringing page "+page.String()+" to the warehouse", &delivery, page)
+	switch {
+	case ctx.Err() != nil || isFinal(err):
+		return delivery, err
+	case err != nil:
+		why := "no answer for " + pageBudget.String() + ": " + rootMessage(err)
+		if err := handOffStep(ctx, activities.LeavePage, "Asking for a person to look at page "+page.String(), nil, page.PageKey, why); err != nil {
+			return delivery, err
+		}
+		s.Unanswered = append(s.Unanswered, page.PageKey)
+		delivery.Orders = 1 // at least: it is not the end
+	case delivery.Orders > 0:
+		s.Done.Count(delivery)
+	}
+	if len(s.Left) > 0 {
+		s.Left = s.Left[1:]
+		delivery.Orders = max(delivery.Orders, 1) // one that was left is not the end either
+	} else if delivery.Orders > 0 {
+		s.Page++
+	}
+	return delivery, nil
 }
 
 func startHandOff(ctx workflow.Context, in HandOffInput) *HandOffState {
@@ -120,33 +168,26 @@ func (s *HandOffState) next() activities.PageInput {
 	}
 }
 
-func (s *HandOffState) delivered(d order.Delivery) {
-	s.Done.Count(d)
-	if len(s.Left) > 0 {
-		s.Left = s.Left[1:]
-		return
-	}
-	s.Page++
-}
-
 func (s *HandOffState) inWords() string {
 	d := s.Done
 	words := fmt.Sprintf("Orders placed up to %s. So far: %d pages, %d orders handed off, %d rejected by the warehouse.",
 		clock(d.Cutoff), d.Pages, d.HandedOff, d.Rejected)
+	if len(s.Unanswered) > 0 {
+		words = fmt.Sprintf("**Needs a person.** %s It does not answer for %d pages, which come again at the end.", words, len(s.Unanswered))
+	}
 	if len(d.Refused) > 0 {
 		words = fmt.Sprintf("**Needs a person.** %s It refuses %d pages, the first because of: %s.", words, len(d.Refused), strings.TrimSuffix(d.Failure, "."))
 	}
 	return words
 }
 
-// handOffStep runs one activity until it succeeds.
-func handOffStep(ctx workflow.Context, name, doing string, in, out any) error {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: handOffTry,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: patientPause},
-		Summary:             doing,
-	})
-	return workflow.ExecuteActivity(ctx, name, in).Get(ctx, out)
+// handOffStep runs one activity until it succeeds, or the context's time for it is over.
+func handOffStep(ctx workflow.Context, name, doing string, out any, in ...any) error {
+	options := workflow.GetActivityOptions(ctx)
+	options.StartToCloseTimeout = handOffTry
+	options.RetryPolicy = &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: patientPause}
+	options.Summary = doing
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), name, in...).Get(ctx, out)
 }
 
 // handOffTry bounds one try of a page, which takes parts of a second on a system that is well, and is how long a page

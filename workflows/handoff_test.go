@@ -30,6 +30,7 @@ type dock struct {
 
 	assigned  map[order.PageKey]int
 	delivered map[order.PageKey]bool
+	refused   map[order.PageKey]string
 	tries     map[order.PageKey]int
 	calls     []string
 	cutoff    time.Time
@@ -58,10 +59,19 @@ func (d *dock) Deliver(_ context.Context, key order.PageKey, rejected []order.Re
 }
 
 func (d *dock) Refuse(_ context.Context, key order.PageKey, problem string) (order.Delivery, error) {
+	d.refused[key] = problem
 	return order.Delivery{PageKey: key, Orders: d.assigned[key], Refused: problem}, nil
 }
 
-func (d *dock) Undelivered(context.Context, int) ([]order.PageKey, error) { return d.left, nil }
+func (d *dock) Undelivered(_ context.Context, after order.PagePlace, limit int) ([]order.PagePlace, error) {
+	var places []order.PagePlace
+	for i, key := range d.left {
+		if at := time.Unix(int64(i)+1, 0).UTC(); at.After(after.AssignedAt) && len(places) < limit {
+			places = append(places, order.PagePlace{PageKey: key, AssignedAt: at})
+		}
+	}
+	return places, nil
+}
 
 func (d *dock) CountUnassigned(_ context.Context, cutoff time.Time) (int, error) {
 	d.cutoff = cutoff
@@ -91,13 +101,13 @@ func (d *dock) run(t *testing.T, in workflows.HandOffInput, adapt ...func(*tests
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkflowRunTimeout(24 * time.Hour)
+	env.SetWorkflowRunTimeout(240 * time.Hour)
 	var id string
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.HandOffInput) (order.HandOff, error) {
 		id = workflow.GetInfo(ctx).FirstRunID
 		return workflows.HandOff(ctx, in)
 	}, workflow.RegisterOptions{Name: workflows.HandOffName})
-	d.delivered, d.tries = make(map[order.PageKey]bool), make(map[order.PageKey]int)
+	d.delivered, d.tries, d.refused = make(map[order.PageKey]bool), make(map[order.PageKey]int), make(map[order.PageKey]string)
 	if d.assigned == nil {
 		d.assigned = make(map[order.PageKey]int)
 	}
@@ -194,6 +204,58 @@ func TestAWarehouseThatIsDownIsWaitedFor(t *testing.T) {
 	}
 	if d.tries[order.PageKey{HandOff: id, Page: 1}] != 10 {
 		t.Errorf("tried %v", d.tries)
+	}
+}
+
+// TestAPageWithoutAnAnswerHoldsNoOtherUp: after a while a person is asked, the others go first, and it comes again at the end.
+func TestAPageWithoutAnAnswerHoldsNoOtherUp(t *testing.T) {
+	t.Parallel()
+	stuck := order.PageKey{HandOff: "yesterday", Page: 1}
+	d := &dock{orders: 2, left: []order.PageKey{stuck}, assigned: map[order.PageKey]int{stuck: 3}}
+	d.fails = func(page order.PageKey, try int) error {
+		if page == stuck && try <= 25 { // the test environment makes ten tries of an activity
+			return errors.New("no answer")
+		}
+		return nil
+	}
+	env, id := d.run(t, workflows.HandOffInput{})
+	done := resultOf(t, env)
+	if done.HandedOff != 5 || len(done.Refused) != 0 || !d.delivered[stuck] {
+		t.Errorf("%+v, delivered %v", done, d.delivered)
+	}
+	if d.refused[stuck] != "no answer for 15m0s: no answer" {
+		t.Errorf("a person is told %v", d.refused)
+	}
+	if other := slices.Index(d.calls, id+":1 with 2"); other < 0 || other > 12 {
+		t.Errorf("the other page was the call %d of %q", other, d.calls)
+	}
+}
+
+// TestHoweverManyPagesAreLeftAllCome: no number of refused ones keeps others from their turn.
+func TestHoweverManyPagesAreLeftAllCome(t *testing.T) {
+	t.Parallel()
+	d := &dock{orders: 1, assigned: make(map[order.PageKey]int), refuses: make(map[string]string)}
+	for i := range 700 {
+		key := order.PageKey{HandOff: "yesterday", Page: i + 1}
+		d.left = append(d.left, key)
+		d.assigned[key] = 1
+		if i < 300 {
+			d.refuses[key.String()] = "we are closed"
+		}
+	}
+	env, _ := d.run(t, workflows.HandOffInput{})
+	again, ok := errors.AsType[*workflow.ContinueAsNewError](env.GetWorkflowError())
+	if !ok {
+		t.Fatalf("it ended with %v", env.GetWorkflowError())
+	}
+	var next workflows.HandOffInput
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &next); err != nil {
+		t.Fatal(err)
+	}
+	first := len(d.delivered)
+	env, _ = d.run(t, next)
+	if done := resultOf(t, env); done.HandedOff != 401 || first+len(d.delivered) != 401 {
+		t.Errorf("%+v after %d and %d delivered", done, first, len(d.delivered))
 	}
 }
 

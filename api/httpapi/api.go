@@ -34,8 +34,8 @@ type Deps struct {
 	Front    Front
 	Temporal Temporal
 	Auditor  Auditor
-	// PublishesEvents: others are told of receipts.
-	PublishesEvents bool
+	// MaxUntold is how many orders may wait for Kafka before new ones are answered 503; 0 if others are told of nothing.
+	MaxUntold int
 	// Webhook reads what the payment provider tells by itself. Nil takes no webhooks: they are answered 404.
 	Webhook *payment.Webhook
 	// Limits bound the orders that wait and that are carried at once.
@@ -128,7 +128,7 @@ func New(d Deps) (*API, error) {
 	a.admission, err = admission.New(admission.Config{
 		Limits:   d.Limits,
 		Carrier:  lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: a.patience.start},
-		Books:    books{d.Orders},
+		Books:    books{d.Orders, d.MaxUntold},
 		MaxBatch: workflows.MaxBatch, MaxBatchLines: workflows.MaxBatchLines, MaxBatchBytes: workflows.MaxBatchBytes,
 		MaxBatchedOrder: workflows.MaxBatchedOrder,
 	}, turnedAway)

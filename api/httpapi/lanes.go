@@ -75,10 +75,19 @@ func unanswered(err error) error {
 }
 
 // books is what the admission asks the order database. It implements admission.Books.
-type books struct{ Orders }
+type books struct {
+	Orders
 
-// Unsettled implements admission.Books.
+	maxUntold int // 0 if nobody is told of anything
+}
+
+// Unsettled implements admission.Books. Orders that wait for nothing but Kafka do not count, until there are too many of them.
 func (b books) Unsettled(ctx context.Context, before time.Time, limit int) (int, error) {
+	if b.maxUntold > 0 {
+		if untold, err := b.CountUntold(ctx, before, b.maxUntold); err != nil || untold >= b.maxUntold {
+			return limit, err
+		}
+	}
 	return b.CountUnsettled(ctx, before, limit)
 }
 

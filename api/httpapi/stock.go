@@ -111,7 +111,7 @@ func (a *API) receive(ctx context.Context, in *receiveRequest) (*stockAnswer, er
 
 // publishNow has others told of receipts. If Temporal does not answer, they hear of them later.
 func (a *API) publishNow(ctx context.Context) {
-	if !a.PublishesEvents {
+	if a.MaxUntold == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishPatience)

@@ -29,6 +29,7 @@ type handOffDoc struct {
 // handOffFlags are those of the command.
 type handOffFlags struct {
 	cutoff    string
+	bounded   bool // a cutoff was given
 	dryRun    bool
 	watch     bool
 	taskQueue string
@@ -59,7 +60,8 @@ Exit codes:
 		Example: `  starter handoff --dry-run
   starter handoff --cutoff 2026-11-26T17:00:00+09:00 --watch`,
 		Args: takes(),
-		RunE: run(func(ctx context.Context, _ *cobra.Command, _ []string) error {
+		RunE: run(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			f.bounded = cmd.Flags().Changed("cutoff")
 			f.taskQueue = cmp.Or(f.taskQueue, a.environ.get(envTaskQueue), defaultTaskQueue)
 			return a.handOff(ctx, f)
 		}),
@@ -75,9 +77,9 @@ Exit codes:
 
 func (a *app) handOff(ctx context.Context, f handOffFlags) error {
 	in := workflows.HandOffInput{DryRun: f.dryRun}
-	if f.cutoff != "" {
+	if f.bounded {
 		cutoff, err := time.Parse(time.RFC3339, f.cutoff)
-		if err != nil {
+		if err != nil || cutoff.Year() < 2000 {
 			return usagef("--cutoff: %q is not a time such as 2026-11-26T17:00:00+09:00", f.cutoff)
 		}
 		if cutoff.After(time.Now()) {
