@@ -147,12 +147,6 @@ func (h *linearHistory) record(t *testing.T, client int, program linearProgram, 
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// Each time the connection was lost, the transaction may have taken effect, and may have been repeated.
-	for range cuts {
-		lost := op
-		lost.Output, lost.Return = linearAnswer{unknown: true}, math.MaxInt64
-		h.calls = append(h.calls, lost)
-	}
 	if err != nil {
 		if patience == 0 && cuts == 0 {
 			t.Errorf("%+v: %v", call, err)
@@ -176,6 +170,13 @@ func (h *linearHistory) record(t *testing.T, client int, program linearProgram, 
 	}
 	op.Input, op.Output = found, foundAnswer
 	h.calls = append(h.calls, op)
+	// Each time the connection was lost, the transaction may have taken effect, and may have been repeated. A repeat leaves nothing for
+	// it to do later.
+	for range cuts {
+		lost := op
+		lost.Output = linearAnswer{unknown: true}
+		h.calls = append(h.calls, lost)
+	}
 }
 
 func (h *linearHistory) ask(ctx context.Context, db *orderdb.DB, call linearCall) (linearAnswer, error) {
@@ -267,8 +268,12 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 				t.Logf("program %d was cut off %d times", i, program.cutter.Cuts())
 			}
 		}
-		if got := porcupine.CheckOperationsTimeout(linearModel, h.calls, time.Minute); got != porcupine.Ok {
-			t.Errorf("no order of the calls explains what they were told: %s", got)
+		switch porcupine.CheckOperationsTimeout(linearModel, h.calls, time.Minute) {
+		case porcupine.Ok:
+		case porcupine.Unknown:
+			t.Log("too many orders of the calls are possible to try all of them")
+		case porcupine.Illegal:
+			t.Error("no order of the calls explains what they were told")
 			for _, op := range h.calls {
 				t.Logf("%+v", op)
 			}

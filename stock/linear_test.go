@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	linearUnits  = 4 // of "mug" at first; each order wants one or two
-	linearOrders = 5
+	linearUnits  = 2 // of "mug" at first; each order wants one or two
+	linearOrders = 6
 )
 
 // linearCall is one call about "mug": reserve and release an order, deliver a unit to the shelves, forget, look at the
@@ -205,11 +205,11 @@ func (h *linearHistory) ask(ctx context.Context, front *stock.Front, call linear
 func someCalls(draw *rand.Rand) []linearCall {
 	call := linearCall{order: draw.IntN(linearOrders)}
 	switch n := draw.IntN(20); {
-	case n < 8:
+	case n < 10:
 		call.what = "reserve"
-	case n < 12:
+	case n < 13:
 		call.what = "release"
-	case n < 15:
+	case n < 16:
 		call.what = "look"
 	case n < 17:
 		return []linearCall{{what: "deliver"}, {what: "forget"}}
@@ -277,8 +277,12 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 		for i, cutter := range cutters {
 			t.Logf("program %d was cut off %d times", i, cutter.Cuts())
 		}
-		if got := porcupine.CheckOperationsTimeout(linearModel, h.calls, time.Minute); got != porcupine.Ok {
-			t.Errorf("no order of the calls explains what they were told: %s", got)
+		switch porcupine.CheckOperationsTimeout(linearModel, h.calls, time.Minute) {
+		case porcupine.Ok:
+		case porcupine.Unknown:
+			t.Log("too many orders of the calls are possible to try all of them")
+		case porcupine.Illegal:
+			t.Error("no order of the calls explains what they were told")
 			for _, op := range h.calls {
 				t.Logf("%+v", op)
 			}

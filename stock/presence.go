@@ -105,12 +105,19 @@ const (
 	written
 )
 
+// outOfTime tells whether a caller has left, or has no time left. The context learns of that by a timer, which may come after
+// the connection has failed at the same moment.
+func outOfTime(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && !time.Now().Before(deadline)
+}
+
 // record takes note of how a call went. One that was not reached because its caller left, or had no time left,
 // says nothing of Redis, which is given less time than any step has.
 func (p *presence) record(ctx context.Context, s service) {
 	switch s {
 	case notReached:
-		if ctx.Err() == nil {
+		if !outOfTime(ctx) {
 			p.breaker.RecordFailure()
 		}
 	case refused:
