@@ -108,20 +108,14 @@ func (h *HandOffs) deliver(ctx context.Context, in PageInput) (order.Delivery, e
 	if delivered != nil {
 		return *delivered, nil
 	}
-	delivery, err := h.send(ctx, manifest)
+	rejected, err := h.Warehouse.Deliver(ctx, manifest)
 	if failure, ok := errors.AsType[*order.Failure](err); ok && failure.Class == order.Final {
 		return h.Pages.Refuse(ctx, in.PageKey, failure.Message)
 	}
-	return delivery, err
-}
-
-// send is final if the warehouse takes nothing of the page, or if rows of it were changed by hand.
-func (h *HandOffs) send(ctx context.Context, manifest order.Manifest) (order.Delivery, error) {
-	rejected, err := h.Warehouse.Deliver(ctx, manifest)
 	if err != nil {
 		return order.Delivery{}, err
 	}
-	return h.Pages.Deliver(ctx, manifest.PageKey, rejected)
+	return h.Pages.Deliver(ctx, in.PageKey, rejected)
 }
 
 // maxFound bounds how many pages that were left are found at once.

@@ -239,7 +239,7 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 		for i := range programs {
 			programs[i] = linearProgram{DB: db.again(t), draw: rand.New(rand.NewPCG(seeds.Uint64(), 0))}
 			if db.mysql && i < clients/2 {
-				programs[i].DB, programs[i].cutter = db.behindCutter(t, i%2 == 0, cutNowAndThen(seeds.Uint64()))
+				programs[i].DB, programs[i].cutter = db.behindCutter(t, i%2 == 0, testserver.CutNowAndThen(seeds.Uint64(), 20, oneCommitInSix))
 			}
 		}
 		for i, wants := range linearWants {
@@ -281,24 +281,13 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 	})
 }
 
-// cutNowAndThen cuts one COMMIT in six, and one other statement in forty, half of them once they took effect; never twice within twenty
-// statements, so that a transaction is not given up.
-func cutNowAndThen(seed uint64) func([]byte) testserver.Cut {
-	var mu sync.Mutex
-	draw, quiet := rand.New(rand.NewPCG(seed, 0)), 0
-	return func(request []byte) testserver.Cut {
-		mu.Lock()
-		defer mu.Unlock()
-		one := 40
-		if bytes.Contains(request, []byte(commit)) {
-			one = 6
-		}
-		if quiet--; quiet > 0 || draw.IntN(one) > 0 {
-			return testserver.Pass
-		}
-		quiet = 20
-		return []testserver.Cut{testserver.CutBefore, testserver.CutAfter}[draw.IntN(2)]
+// oneCommitInSix is how often a program is cut off, and at other statements one time in forty; it is left alone for twenty statements then, so
+// that no transaction is given up.
+func oneCommitInSix(request []byte) int {
+	if bytes.Contains(request, []byte(commit)) {
+		return 6
 	}
+	return 40
 }
 
 func TestALastUnitHeldTwiceIsNotLinearizable(t *testing.T) {

@@ -206,7 +206,7 @@ func lineRows(o order.Order) []lineRow {
 	return rows
 }
 
-// lockOrders locks the rows of the orders that exist, in id order.
+// lockOrders locks the rows of the orders that exist, in id order, and gives what stays of those that were purged as well.
 func lockOrders(tx *gorm.DB, keys []order.Key) (map[order.ID]*orderRow, error) {
 	found, err := lockRows(tx, keys)
 	if err != nil {
@@ -225,6 +225,7 @@ func lockOrders(tx *gorm.DB, keys []order.Key) (map[order.ID]*orderRow, error) {
 	return found, err
 }
 
+// lockRows is lockOrders for who means to find rows alone.
 func lockRows(tx *gorm.DB, keys []order.Key) (map[order.ID]*orderRow, error) {
 	ids := make([]order.ID, len(keys))
 	for i, k := range keys {

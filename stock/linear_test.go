@@ -223,22 +223,12 @@ func someCalls(draw *rand.Rand) []linearCall {
 	return []linearCall{call}
 }
 
-// cutNowAndThen cuts one script in eight, half of them once it took effect; never so many in a row that Redis would be thought away.
-func cutNowAndThen(seed uint64) func([]byte) testserver.Cut {
-	var mu sync.Mutex
-	draw, quiet := rand.New(rand.NewPCG(seed, 0)), 0
-	return func(request []byte) testserver.Cut {
-		mu.Lock()
-		defer mu.Unlock()
-		if !bytes.Contains(request, []byte("evalsha")) {
-			return testserver.Pass
-		}
-		if quiet--; quiet > 0 || draw.IntN(8) > 0 {
-			return testserver.Pass
-		}
-		quiet = 4
-		return []testserver.Cut{testserver.CutBefore, testserver.CutAfter}[draw.IntN(2)]
+// oneScriptInEight is how often a program is cut off, and never so often in a row that Redis would be thought away.
+func oneScriptInEight(request []byte) int {
+	if bytes.Contains(request, []byte("evalsha")) {
+		return 8
 	}
+	return 0
 }
 
 func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.T) {
@@ -257,7 +247,7 @@ func TestWhatConcurrentCallsAreToldIsWhatOneAfterTheOtherWouldBeTold(t *testing.
 		draws, fronts, cutters := make([]*rand.Rand, clients), make([]*stock.Front, clients), make([]*testserver.Cutter, clients)
 		for i := range clients {
 			draws[i] = rand.New(rand.NewPCG(seeds.Uint64(), 0))
-			cutters[i] = testserver.NewCutter(t, s.addrs[0], i%2 == 0, cutNowAndThen(seeds.Uint64()))
+			cutters[i] = testserver.NewCutter(t, s.addrs[0], i%2 == 0, testserver.CutNowAndThen(seeds.Uint64(), 4, oneScriptInEight))
 			behind := &shop{shelves: s.shelves, addrs: []string{cutters[i].Addr}}
 			fronts[i] = behind.again(t)
 		}

@@ -57,7 +57,7 @@ func (a *API) orderRoutes() {
 		Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", OperationID: "cancelOrder", Tags: []string{tagOrders},
 		Summary: "Cancel an order",
 		Description: "Cancels an order that the warehouse does not have yet, confirmed ones too: its units can be sold again, and its charge is " +
-			"reversed. It takes no body, and repeats are harmless. A 409 says that the order was rejected, or is handed off.",
+			"reversed. It takes no body, and repeats are harmless. A 409 says that the order was rejected, or that the warehouse has it or is being given it.",
 		DefaultStatus: http.StatusOK,
 		Responses: map[string]*huma.Response{
 			"200": {Description: "CANCELLED, and nothing is owed any more"},
@@ -122,7 +122,7 @@ func (a *API) systemRoutes() {
 	register(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/audit", OperationID: "audit", Tags: []string{tagSystem},
 		Summary:     "Prove the promises from the data",
-		Description: "Compares the order database with itself, with Redis and with the payment provider's ledger, and changes nothing. It takes a while, and two minutes at most: then `complete` is false, `holds` with it, and a note says how far it came.",
+		Description: "Compares the order database with itself, with Redis, the payment provider's ledger and the warehouse's arrivals, and changes nothing. It takes a while, and two minutes at most: then `complete` is false, `holds` with it, and a note says how far it came.",
 		Errors:      []int{503},
 	}, a.runAudit)
 	register(a, huma.Operation{

@@ -4,7 +4,9 @@ package testserver
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -46,6 +48,26 @@ func NewCutter(tb testing.TB, server string, reset bool, choose func(request []b
 	c := &Cutter{Addr: listener.Addr().String(), listener: listener, server: server, choose: choose, reset: reset}
 	go c.serve()
 	return c
+}
+
+// CutNowAndThen chooses, by a seed, one request in as many as oneIn says, 0 for none, half of them once they took effect. After each it
+// leaves the next quiet requests alone that could have been chosen.
+func CutNowAndThen(seed uint64, quiet int, oneIn func(request []byte) int) func([]byte) Cut {
+	var mu sync.Mutex
+	draw, left := rand.New(rand.NewPCG(seed, 0)), 0 //nolint:gosec // a test repeats by its seed
+	return func(request []byte) Cut {
+		one := oneIn(request)
+		if one == 0 {
+			return Pass
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if left--; left > 0 || draw.IntN(one) > 0 {
+			return Pass
+		}
+		left = quiet
+		return []Cut{CutBefore, CutAfter}[draw.IntN(2)]
+	}
 }
 
 // Cuts is how often it has cut.
