@@ -78,7 +78,7 @@ func register[In, Out any](r worker.ActivityRegistry, m *Metrics, step Step[In, 
 		started := time.Now()
 		outcomes := run(ctx, batch)
 		failure := undecidedOf(outcomes)
-		m.observe(step.Name, failure, time.Since(started))
+		m.observe(step.Name, laneAlone, failure, time.Since(started))
 		if failure != nil {
 			return nil, temporalError(failure)
 		}

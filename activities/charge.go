@@ -22,7 +22,7 @@ const chargesAtOnce = 200
 // forgotten it.
 func (a *Activities) charge(ctx context.Context, charges []order.Charging) []order.Outcome[order.Payment] {
 	first := firstTry(activity.GetInfo(ctx))
-	return each(charges, func(c order.Charging) (order.Payment, error) {
+	outcomes := each(charges, func(c order.Charging) (order.Payment, error) {
 		payment, err := a.pay(ctx, c, c.First && first)
 		if payment.Verdict == order.PaymentPending {
 			// From the row's age, so that whoever carries the order later waits no longer for it.
@@ -30,6 +30,8 @@ func (a *Activities) charge(ctx context.Context, charges []order.Charging) []ord
 		}
 		return payment, err
 	})
+	a.Metrics.paid(outcomes)
+	return outcomes
 }
 
 // pay is charge for one order.

@@ -10,34 +10,46 @@ import (
 
 // Metrics are the series that the steps own.
 type Metrics struct {
-	steps  *prometheus.HistogramVec
-	orders *prometheus.CounterVec
+	steps    *prometheus.HistogramVec
+	orders   *prometheus.CounterVec
+	payments *prometheus.CounterVec
 }
+
+// The lanes, as metrics name them.
+const (
+	laneAlone = "alone" // an order in a workflow of its own
+	laneBatch = "batch"
+)
 
 // NewMetrics registers the series with reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "holdfast_step_duration_seconds",
-			Help: "Time of one try of a saga step or undo, by step and result (decided, transient, final, unknown).",
+			Help: "Time of one try of a saga step or undo, by step, lane (alone, batch) and result (decided, transient, final, unknown). A batch is one try.",
 			// From a Redis script on loopback to a provider that hangs.
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"step", "result"}),
+			Buckets:                     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
+		}, []string{"step", "lane", "result"}),
 		orders: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_orders_total",
 			Help: "Orders that reached a status, by status and reason. An order counts in each status that it goes through.",
 		}, []string{"status", "reason"}),
+		payments: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_payment_outcomes_total",
+			Help: "What tries to charge an order came to, by outcome (approved, declined, pending, unknown: no answer, so that it is tried again).",
+		}, []string{"outcome"}),
 	}
-	reg.MustRegister(m.steps, m.orders)
+	reg.MustRegister(m.steps, m.orders, m.payments)
 	return m
 }
 
-func (m *Metrics) observe(step string, failure *order.Failure, took time.Duration) {
+func (m *Metrics) observe(step, lane string, failure *order.Failure, took time.Duration) {
 	result := "decided"
 	if failure != nil {
 		result = string(failure.Class)
 	}
-	m.steps.WithLabelValues(step, result).Observe(took.Seconds())
+	m.steps.WithLabelValues(step, lane, result).Observe(took.Seconds())
 }
 
 // count counts the rows that the very call changed, so that a repeat does not count again.
@@ -46,5 +58,15 @@ func (m *Metrics) count(rows []order.Row) {
 		if row.Changed {
 			m.orders.WithLabelValues(string(row.Status), string(row.Reason)).Inc()
 		}
+	}
+}
+
+func (m *Metrics) paid(outcomes []order.Outcome[order.Payment]) {
+	for _, o := range outcomes {
+		outcome := string(o.Answer.Verdict)
+		if o.Failure != nil {
+			outcome = "unknown"
+		}
+		m.payments.WithLabelValues(outcome).Inc()
 	}
 }

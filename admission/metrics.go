@@ -18,9 +18,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		registerer: reg,
 		sizes: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "holdfast_admission_batch_size",
-			Help:    "Orders that went together; 1 is an order that went alone.",
-			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 150, 200},
+			Name:                        "holdfast_admission_batch_size",
+			Help:                        "Orders that went together; 1 is an order that went alone.",
+			Buckets:                     []float64{1, 2, 5, 10, 20, 50, 100, 150, 200},
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
 		}),
 		turnedAway: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_admission_turned_away_total",

@@ -24,14 +24,13 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.cutoffs, err = cutoffsOf(p.cfg); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
 	metrics.RegisterBooks(p.registry, p.books)
 	webhook, err := newWebhook(p.cfg.PaymentWebhookSecret)
 	if err != nil {
 		return nil, errors.Join(err, p.close())
-	}
-	auditing := audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments}
-	if p.warehouse != nil {
-		auditing.Warehouse = p.warehouse
 	}
 	maxUntold := 0
 	if p.publishes() {
@@ -39,7 +38,7 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	}
 	handler, err := httpapi.New(httpapi.Deps{ //nolint:contextcheck // what it starts ends with its Close
 		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
-		Auditor: audit.New(auditing),
+		Auditor: p.auditor(audit.DefaultLimit),
 		Webhook: webhook,
 		Limits: admission.Limits{
 			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,
@@ -51,16 +50,6 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 		return nil, errors.Join(err, p.close())
 	}
 	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.fail)}, nil
-}
-
-// books reads what the metrics say of the order database.
-func (p *platform) books(ctx context.Context) (metrics.Books, error) {
-	totals, err := p.orders.Totals(ctx)
-	if err != nil {
-		return metrics.Books{}, err
-	}
-	attention, err := p.orders.CountAttention(ctx)
-	return metrics.Books{OnHand: totals.OnHand, Reserved: totals.Reserved, Attention: attention}, err
 }
 
 // newWebhook gives nil if there is no secret.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
+	"github.com/robfig/cron/v3"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
@@ -50,8 +51,10 @@ type platform struct {
 	payments *payment.Client
 	// warehouse is nil without a URL.
 	warehouse *warehouse.Client
-	closers   []func() error // the newest last
-	failed    chan error
+	// cutoffs are when orders are handed off; nil if by hand, and in a worker.
+	cutoffs cron.Schedule
+	closers []func() error // the newest last
+	failed  chan error
 }
 
 // newPlatform connects to everything. The order database and Temporal must answer; Redis and the

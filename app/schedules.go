@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// catchUp is how late a reconciliation or a purge may begin after an outage of Temporal. What is missed longer is made up for by
+	// catchUp is how late a reconciliation, a purge or an audit may begin after an outage of Temporal. What is missed longer is made up for by
 	// the next run, which looks at everything.
 	catchUp = time.Minute
 	// handOffCatchUp is how late a hand-off may begin: the orders of that day wait for it.
@@ -40,7 +40,7 @@ type schedule struct {
 
 func schedulesOf(cfg config.Config) []schedule {
 	reconcile, handOff := schedule{id: workflows.ReconcileID}, schedule{id: workflows.HandOffID}
-	events, purge := schedule{id: workflows.EventsID}, schedule{id: workflows.PurgeID}
+	events, purge, audits := schedule{id: workflows.EventsID}, schedule{id: workflows.PurgeID}, schedule{id: workflows.AuditID}
 	if cfg.ReconcileEvery > 0 {
 		reconcile.wanted = every(cfg.ReconcileEvery, &client.ScheduleWorkflowAction{
 			ID: workflows.ReconcileID, Workflow: workflows.ReconcileStockName, Args: []any{workflows.ReconcileInput{}},
@@ -60,7 +60,12 @@ func schedulesOf(cfg config.Config) []schedule {
 			ID: workflows.EventsID, Workflow: workflows.PublishEventsName, TaskQueue: cfg.TaskQueue, StaticSummary: workflows.EventsSummary,
 		})
 	}
-	return []schedule{reconcile, handOff, events, purge}
+	if cfg.AuditEvery > 0 {
+		audits.wanted = every(cfg.AuditEvery, &client.ScheduleWorkflowAction{
+			ID: workflows.AuditID, Workflow: workflows.AuditOrdersName, TaskQueue: cfg.TaskQueue, StaticSummary: workflows.AuditSummary,
+		})
+	}
+	return []schedule{reconcile, handOff, events, purge, audits}
 }
 
 // keepSchedules sets the schedules up, and tries until it can. A worker carries orders without them, so it

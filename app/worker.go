@@ -72,6 +72,8 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	handOffs.Register(w.worker)
 	purges := &activities.Purges{Purger: p.orders, Retention: p.cfg.Retention, Metrics: activities.NewPurgeMetrics(p.registry)}
 	purges.Register(w.worker)
+	audits := &activities.Audits{Auditor: auditing{p.auditor(workflows.AuditTime)}, Metrics: activities.NewAuditMetrics(p.registry)}
+	audits.Register(w.worker)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.fail)
 	return w, nil
 }

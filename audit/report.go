@@ -74,6 +74,12 @@ const (
 	DeliveredWrongly Kind = "delivered_wrongly"
 )
 
+// kinds are all of them.
+var kinds = []Kind{
+	OnHandDiffers, ReservedDiffers, Oversold, StockLost, FrontDiffers, Unsettled, TotalDiffers, OrderWithoutLines, LinesWithoutOrder,
+	ImpossibleState, NotCharged, WrongCharge, WrongCurrency, ChargedForNothing, ChargeWithoutOrder, NotDelivered, DeliveredTwice, DeliveredWrongly,
+}
+
 // Checked counts what was looked at.
 type Checked struct {
 	SKUs          int `json:"skus"`
@@ -118,6 +124,27 @@ func (r *run) inFlight(end orderdb.End) {
 	if oldest := r.report.Oldest; oldest == nil || end.CreatedAt.Before(oldest.CreatedAt) {
 		r.report.Oldest = &InFlight{OrderID: end.ID, Status: end.Status, CreatedAt: end.CreatedAt.UTC()}
 	}
+}
+
+// maxExamples is how many violations a summary tells in words.
+const maxExamples = 5
+
+// Summary gives the report in short.
+func (r Report) Summary() order.Audited {
+	found := order.Audited{Holds: r.Holds, Complete: r.Complete, Omitted: r.Omitted, Orders: r.Checked.Orders}
+	for _, kind := range kinds {
+		count := order.ViolationCount{Kind: string(kind)}
+		for _, v := range r.Violations {
+			if v.Kind == kind {
+				count.Count++
+			}
+		}
+		found.Violations = append(found.Violations, count)
+	}
+	for _, v := range r.Violations[:min(len(r.Violations), maxExamples)] {
+		found.Examples = append(found.Examples, fmt.Sprintf("%s %s: %s", v.Kind, v.Subject, v.Message))
+	}
+	return found
 }
 
 func (r *run) finish() Report {

@@ -86,6 +86,9 @@ type Config struct {
 	// on a system that is well; a shorter one costs a question to Temporal for each order in flight, and no more.
 	ReconcileGrace time.Duration `env:"HOLDFAST_RECONCILE_GRACE" envDefault:"1m"`
 
+	// AuditEvery is how often the audit runs by itself. 0 leaves it to people.
+	AuditEvery time.Duration `env:"HOLDFAST_AUDIT_EVERY" envDefault:"1h"`
+
 	// WarehouseURL is the base URL of the warehouse. Without one nothing is handed off.
 	WarehouseURL string `env:"HOLDFAST_WAREHOUSE_URL"`
 	// WarehouseTimeout bounds one request to the warehouse. Longer than it needs for a page of orders.
@@ -178,6 +181,8 @@ func (c Config) Validate() error {
 	// Temporal's schedules count in whole seconds.
 	check(c.ReconcileEvery == 0 || c.ReconcileEvery >= 10*time.Second && c.ReconcileEvery%time.Second == 0,
 		"HOLDFAST_RECONCILE_EVERY", "must be 0, or at least 10s in whole seconds")
+	check(c.AuditEvery == 0 || c.AuditEvery >= 10*time.Second && c.AuditEvery%time.Second == 0,
+		"HOLDFAST_AUDIT_EVERY", "must be 0, or at least 10s in whole seconds")
 	check(c.WarehouseTimeout >= 100*time.Millisecond && c.WarehouseTimeout <= 20*time.Second,
 		"HOLDFAST_WAREHOUSE_TIMEOUT", "must be 100ms to 20s") // a try of a page has 30 s
 	check(c.HandOffPage >= 1 && c.HandOffPage <= 5000, "HOLDFAST_HANDOFF_PAGE", "must be 1 to 5000")

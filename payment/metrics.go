@@ -39,7 +39,8 @@ func newMetrics(reg prometheus.Registerer, down func() bool) *metrics {
 			Name: "holdfast_payment_request_duration_seconds",
 			Help: "Time of a request to the payment provider, by operation.",
 			// From a sandbox on loopback to a provider that hangs.
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			Buckets:                     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
 		}, []string{"operation"}),
 	}
 	reg.MustRegister(m.requests, m.duration, prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -270,23 +270,40 @@ func TestTheMetricSaysDegraded(t *testing.T) {
 	cfg.Registerer = registry
 	s.Front = stock.New(&redis.UniversalOptions{Addrs: []string{server.Addr()}}, s.shelves, cfg)
 	t.Cleanup(func() { _ = s.Front.Close() })
-	wantDegraded := func(want float64) {
+	value := func(name string) (v float64, shown bool) {
 		t.Helper()
 		for _, family := range must(registry.Gather())(t) {
-			if family.GetName() == "holdfast_stock_degraded" && family.GetMetric()[0].GetGauge().GetValue() == want {
-				return
+			if m := family.GetMetric()[0]; family.GetName() == name {
+				return m.GetGauge().GetValue() + m.GetCounter().GetValue(), true
 			}
 		}
-		t.Errorf("holdfast_stock_degraded is not %v", want)
+		return 0, false
+	}
+	wantDegraded := func(want float64) {
+		t.Helper()
+		if got, _ := value("holdfast_stock_degraded"); got != want {
+			t.Errorf("holdfast_stock_degraded is not %v", want)
+		}
+		if _, shown := value("holdfast_redis_evicted_keys_total"); shown != (want == 0) {
+			t.Errorf("evictions are shown: %v, although degraded is %v", shown, want)
+		}
 	}
 	s.wantReserve(t, newOrder(t, "before", 1), reserved)
 	wantDegraded(0)
+	if away, _ := value("holdfast_stock_degraded_seconds_total"); away != 0 {
+		t.Errorf("away for %v s before it was", away)
+	}
 	server.Kill()
 	s.seeItGo(t)
 	wantDegraded(1)
+	during, _ := value("holdfast_stock_degraded_seconds_total")
 	restart(t, server)
 	s.seeItReturn(t)
 	wantDegraded(0)
+	after, _ := value("holdfast_stock_degraded_seconds_total")
+	if still, _ := value("holdfast_stock_degraded_seconds_total"); during <= 0 || after <= during || still != after {
+		t.Errorf("away for %v s while it was, then %v and %v", during, after, still)
+	}
 }
 
 // A program that is cut off from Redis ends the epoch in the order database alone, and the others hear of that although

@@ -86,7 +86,7 @@ func New(options *redis.UniversalOptions, source Source, cfg Config) *Front {
 	} else {
 		f.rdb = redis.NewUniversalClient(&set)
 	}
-	f.metrics.register(cfg.Registerer, f.Degraded)
+	f.metrics.register(cfg.Registerer, f)
 	return f
 }
 

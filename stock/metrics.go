@@ -1,6 +1,15 @@
 package stock
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/extra/redisprometheus/v9"
+	"github.com/redis/go-redis/v9"
+)
 
 type frontMetrics struct {
 	unreserved, forgotten, epochs prometheus.Counter
@@ -28,17 +37,69 @@ func newFrontMetrics() *frontMetrics {
 	}
 }
 
-func (m *frontMetrics) register(reg prometheus.Registerer, degraded func() bool) {
+func (m *frontMetrics) register(reg prometheus.Registerer, f *Front) {
 	if reg == nil {
 		return
 	}
-	reg.MustRegister(m.unreserved, m.forgotten, m.epochs, m.loads, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "holdfast_stock_degraded",
-		Help: "1 while Redis is away and orders go on at the order database's speed, otherwise 0.",
-	}, func() float64 {
-		if degraded() {
-			return 1
+	reg.MustRegister(m.unreserved, m.forgotten, m.epochs, m.loads,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "holdfast_stock_degraded",
+			Help: "1 while Redis is away and orders go on at the order database's speed, otherwise 0.",
+		}, func() float64 {
+			if f.Degraded() {
+				return 1
+			}
+			return 0
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "holdfast_stock_degraded_seconds_total",
+			Help: "How long Redis was away, as this program saw it.",
+		}, func() float64 { return f.presence.awayFor().Seconds() }),
+		evictions{f},
+		redisprometheus.NewCollector("holdfast", "redis", f.rdb),
+	)
+}
+
+// evictions asks Redis how many keys it evicted, when it is scraped. While Redis does not answer, there is no such series.
+type evictions struct{ front *Front }
+
+var evictionsDesc = prometheus.NewDesc("holdfast_redis_evicted_keys_total",
+	"Keys that Redis evicted because its memory was full, as Redis itself counts; on a Cluster those of all masters. It begins anew when Redis does.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (e evictions) Describe(ch chan<- *prometheus.Desc) { ch <- evictionsDesc }
+
+// Collect implements prometheus.Collector.
+func (e evictions) Collect(ch chan<- prometheus.Metric) {
+	if e.front.Degraded() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if n, err := e.front.evicted(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(evictionsDesc, prometheus.CounterValue, n)
+	}
+}
+
+// evicted gives the keys that Redis evicted since it started.
+func (f *Front) evicted(ctx context.Context) (total float64, err error) {
+	var mu sync.Mutex
+	ask := func(ctx context.Context, server *redis.Client) error {
+		info, err := server.Info(ctx, "stats").Result()
+		if err != nil {
+			return err
 		}
-		return 0
-	}))
+		n, err := strconv.ParseFloat(infoOf(info)["evicted_keys"], 64)
+		mu.Lock()
+		defer mu.Unlock()
+		total += n
+		return err
+	}
+	switch rdb := f.rdb.(type) {
+	case *redis.ClusterClient:
+		err = rdb.ForEachMaster(ctx, ask)
+	case *redis.Client:
+		err = ask(ctx, rdb)
+	}
+	return total, err
 }

@@ -38,6 +38,9 @@ type presence struct {
 	returned  atomic.Int64 // when it last did, in Unix nanoseconds
 	pause     atomic.Int64 // until it is looked at again, in nanoseconds
 	lookAfter atomic.Int64 // in Unix nanoseconds
+
+	wentAt  atomic.Int64 // in Unix nanoseconds; 0 while it is there
+	wasAway atomic.Int64 // in nanoseconds, all the times before
 }
 
 // newPresence makes one that calls lost whenever Redis went away or came back.
@@ -54,7 +57,7 @@ func newPresence(probe func(context.Context) error, lost func()) *presence {
 			}
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) {
-			p.returned.Store(time.Now().UnixNano())
+			p.came()
 			lost()
 		}).
 		Build()
@@ -69,6 +72,24 @@ func (p *presence) went() {
 	}
 	p.pause.Store(int64(pause))
 	p.lookAfter.Store(time.Now().Add(pause).UnixNano())
+	p.wentAt.Store(time.Now().UnixNano())
+}
+
+func (p *presence) came() {
+	now := time.Now().UnixNano()
+	p.returned.Store(now)
+	if went := p.wentAt.Swap(0); went != 0 {
+		p.wasAway.Add(now - went)
+	}
+}
+
+// awayFor is how long it has been away so far, all times together.
+func (p *presence) awayFor() time.Duration {
+	away := p.wasAway.Load()
+	if went := p.wentAt.Load(); went != 0 {
+		away += time.Now().UnixNano() - went
+	}
+	return time.Duration(away)
 }
 
 func (p *presence) away() bool { return !p.breaker.IsClosed() }

@@ -68,6 +68,7 @@ func (w Workflows) Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(HandOff, workflow.RegisterOptions{Name: HandOffName})
 	r.RegisterWorkflowWithOptions(PublishEvents, workflow.RegisterOptions{Name: PublishEventsName})
 	r.RegisterWorkflowWithOptions(PurgeOrders, workflow.RegisterOptions{Name: PurgeOrdersName})
+	r.RegisterWorkflowWithOptions(AuditOrders, workflow.RegisterOptions{Name: AuditOrdersName})
 }
 
 // PlaceOrderOptions are the options that start an order. Started again while it runs, Temporal gives

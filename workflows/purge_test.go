@@ -65,6 +65,7 @@ func TestAPurgeDeletesUntilNothingIsLeftAndCountsIt(t *testing.T) {
 	metrics(t, registry, `
 # HELP holdfast_rows_deleted_total Rows that were deleted from the order database, by table and reason. The table deletions keeps the same for each day.
 # TYPE holdfast_rows_deleted_total counter
+holdfast_rows_deleted_total{reason="retention",table="handoff_orders"} 0
 holdfast_rows_deleted_total{reason="retention",table="order_lines"} 1002
 holdfast_rows_deleted_total{reason="retention",table="orders"} 501
 `, "holdfast_rows_deleted_total")

@@ -16,7 +16,7 @@ import (
 // records them again.
 var recorded = []string{
 	"confirmed", "confirmed-after-lost-answers", "confirmed-after-a-slow-answer", "declined", "sold-out",
-	"confirmed-async", "payment-expired", "reconciled", "handed-off", "purged", "published", "confirmed-and-told", "declined-and-told",
+	"confirmed-async", "payment-expired", "reconciled", "handed-off", "purged", "audited", "published", "confirmed-and-told", "declined-and-told",
 	"cancelled-sale", "cancelled-meanwhile", "cancelled-pending", "cancelled-in-temporal", "cancelled-and-settled-by-hand",
 	"settled-as-charged", "settled-as-not-charged", "retried-by-hand", "confirmed-after-a-long-outage",
 	"batch-decided", "batch-handed-on",

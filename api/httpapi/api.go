@@ -73,6 +73,7 @@ type API struct {
 	mux       *chi.Mux
 	huma      huma.API
 	series    *series
+	demand    *demand
 	admission *admission.Admission
 	gate      *admission.Gate
 	rows      *gather.Group[order.ID, orderdb.Record]
@@ -115,10 +116,11 @@ func New(d Deps) (*API, error) {
 	// Every API of a process wants the same one, so it is set once, before any request.
 	humaOnce.Do(func() { huma.NewError = humaProblem }) //nolint:reassign // see above
 	a := &API{
-		Deps: d, mux: chi.NewMux(), series: newSeries(d.Registerer), known: known,
+		Deps: d, mux: chi.NewMux(), series: newSeries(d.Registerer), demand: newDemand(d.Stock, d.Front), known: known,
 		auditor:  make(chan struct{}, 1),
 		patience: patience{start: 5 * time.Second, row: 2 * time.Second, check: time.Second},
 	}
+	d.Registerer.MustRegister(a.demand)
 	a.draining, a.drain = context.WithCancel(context.Background())
 	a.rows = gather.New(a.readRows, rowReads, workflows.MaxBatch)
 	turnedAway := admission.NewMetrics(d.Registerer)

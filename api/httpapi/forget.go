@@ -14,6 +14,8 @@ type Front interface {
 	Forget(ctx context.Context, skus []string) error
 	// Ping tells whether orders are reserved in Redis.
 	Ping(ctx context.Context) error
+	// Counts gives the units that Redis would still reserve, for those SKUs that are loaded.
+	Counts(ctx context.Context, skus []string) (map[string]int64, error)
 
 	admission.Front
 }

@@ -29,10 +29,11 @@ func newSeries(reg prometheus.Registerer) *series {
 		}, []string{"route", "method", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "holdfast_http_request_duration_seconds",
-			Help: "Time from a request's head to its answer, by route.",
+			Help: "Time from a request's head to its answer, by route and status.",
 			// From a look-up to an order that is waited for as long as one may.
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 35},
-		}, []string{"route"}),
+			Buckets:                     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 35},
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
+		}, []string{"route", "status"}),
 	}
 	reg.MustRegister(s.requests, s.duration)
 	return s
@@ -90,7 +91,7 @@ func (a *API) finish(w *statusRecorder, r *http.Request, began time.Time, panick
 	}
 	took := time.Since(began)
 	a.series.requests.WithLabelValues(route, method(r), strconv.Itoa(status)).Inc()
-	a.series.duration.WithLabelValues(route).Observe(took.Seconds())
+	a.series.duration.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 	if a.Log.Enabled(r.Context(), slog.LevelDebug) {
 		a.log(r.Context()).DebugContext(r.Context(), "answered", "method", r.Method, "path", clip(r.URL.Path), "status", status, "took", took)
 	}

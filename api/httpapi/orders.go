@@ -72,6 +72,7 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	} else if len(unknown) > 0 {
 		return a.refuseUnknown(ctx, o, unknown)
 	}
+	a.demand.note(o.SKUs())
 	if a.gate.Suspects(ctx, o) && !a.admission.Carries(o.ID) {
 		if answer, refused, err := a.refuse(ctx, o); refused {
 			return answer, err

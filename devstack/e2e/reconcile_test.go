@@ -397,16 +397,23 @@ func TestManySKUsAreReconciledInAShortHistory(t *testing.T) {
 	}
 }
 
-// fill writes SKUs and orders behind the program's back, and counts into Redis.
-func (f shopFront) fill(t *testing.T, skus int) {
+// sqlite opens the embedded order database behind the program's back.
+func (f shopFront) sqlite(t *testing.T) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+f.Env()["HOLDFAST_SQLITE_PATH"]+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }()
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// fill writes SKUs and orders behind the program's back, and counts into Redis.
+func (f shopFront) fill(t *testing.T, skus int) {
+	t.Helper()
+	db := f.sqlite(t)
 	const numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
-	_, err = db.ExecContext(t.Context(), numbers+"INSERT INTO stock (sku, on_hand, reserved, created_at)"+
+	_, err := db.ExecContext(t.Context(), numbers+"INSERT INTO stock (sku, on_hand, reserved, created_at)"+
 		" SELECT printf('sku-%07d', i), 10, 0, '2020-01-01 12:00:00+00:00' FROM n", skus)
 	if err != nil {
 		t.Fatal(err)

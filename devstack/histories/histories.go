@@ -1,5 +1,5 @@
 // Package histories records the workflow histories that the replay tests read: one order for each way
-// to end, placed on an embedded stack, a reconciliation, a hand-off, a purge and a publication.
+// to end, placed on an embedded stack, a reconciliation, a hand-off, a purge, an audit and a publication.
 package histories
 
 import (
@@ -30,7 +30,7 @@ func Command() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "histories --out DIR",
-		Short: "Record a workflow history for each way in which an order ends, of a reconciliation, a hand-off, a purge and a publication",
+		Short: "Record a workflow history for each way in which an order ends, of a reconciliation, a hand-off, a purge, an audit and a publication",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute)
@@ -71,7 +71,7 @@ func Record(ctx context.Context, dir string) error {
 		{
 			stack.Config{Settings: map[string]string{"HOLDFAST_RECONCILE_EVERY": "0", "HOLDFAST_RECONCILE_GRACE": "100ms", "HOLDFAST_RETENTION": "1s", "HOLDFAST_PURGE_EVERY": "8760h"}},
 			func(ctx context.Context, r *recorder) error {
-				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx), r.recordHandOff(ctx), r.recordPurge(ctx))
+				return errors.Join(r.recordOrders(ctx, ways), r.recordReconciliation(ctx), r.recordBatches(ctx), r.recordHandOff(ctx), r.recordPurge(ctx), r.recordAudit(ctx))
 			},
 		},
 		{
@@ -198,6 +198,20 @@ func (r *recorder) recordPurge(ctx context.Context) error {
 			return r.write(ctx, options.ID, "purged")
 		}
 	}
+}
+
+// recordAudit audits what is there.
+func (r *recorder) recordAudit(ctx context.Context) error {
+	options := client.StartWorkflowOptions{ID: workflows.AuditID, TaskQueue: "holdfast"}
+	run, err := r.temporal.ExecuteWorkflow(ctx, options, workflows.AuditOrdersName)
+	if err != nil {
+		return err
+	}
+	var found order.Audited
+	if err := run.Get(ctx, &found); err != nil {
+		return err
+	}
+	return r.write(ctx, options.ID, "audited")
 }
 
 // recordEvents has others told of whatever is left.
