@@ -153,6 +153,9 @@ func (a *app) watchHandOff(ctx context.Context, c client.Client, workflowID stri
 
 func (a *app) printHandOff(doc handOffDoc) error {
 	if a.output == formatJSON {
+		if doc.Refused == nil {
+			doc.Refused = []order.PageKey{}
+		}
 		return a.printAsJSON(doc)
 	}
 	rows := [][]string{

@@ -16,6 +16,8 @@ import (
 	"holdfast/workflows"
 )
 
+const running = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+
 // reconciler answers as Temporal would, for reconciliations and their schedule. Other calls panic.
 type reconciler struct {
 	temporalServer
@@ -31,18 +33,21 @@ func (r *reconciler) use(a *app) {
 	a.dial = func(context.Context, client.Options) (client.Client, error) { return r, nil }
 }
 
-func (r *reconciler) ScheduleClient() client.ScheduleClient { return schedules{scheduled: r.scheduled} }
+func (r *reconciler) ScheduleClient() client.ScheduleClient {
+	return schedules{id: workflows.ReconcileID, scheduled: r.scheduled}
+}
 
 // schedules are the one schedule that there is, with its run, or none at all.
 type schedules struct {
 	client.ScheduleClient
 	client.ScheduleHandle
 
+	id        string
 	scheduled string
 }
 
 func (s schedules) GetHandle(_ context.Context, id string) client.ScheduleHandle {
-	if id != workflows.ReconcileID {
+	if id != s.id {
 		panic("the schedule " + id)
 	}
 	return s
@@ -148,7 +153,7 @@ func TestReconcileInJSON(t *testing.T) {
 // TestReconcileJoins shows whose run is waited for.
 func TestReconcileJoins(t *testing.T) {
 	t.Parallel()
-	const running, ended = enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	const ended = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	for name, test := range map[string]struct {
 		server *reconciler
 		args   []string
