@@ -2,9 +2,20 @@
 package main
 
 import (
+	"context"
+	"flag"
 	"os"
 
 	"holdfast/app"
+	"holdfast/config"
+	"holdfast/internal/healthcheck"
 )
 
-func main() { os.Exit(app.Run("api", os.Stderr, app.NewAPI)) }
+func main() {
+	check := flag.Bool("healthcheck", false, healthcheck.Usage)
+	flag.Parse()
+	if *check {
+		os.Exit(app.CheckHealth(context.Background(), "api", os.Stderr, func(c config.Config) string { return c.APIAddr }))
+	}
+	os.Exit(app.Run("api", os.Stderr, app.NewAPI))
+}

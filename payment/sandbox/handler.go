@@ -55,6 +55,7 @@ func (s *Server) routes() http.Handler {
 	provider.HandleFunc("GET /v1/payments/{reference}", s.getPayment)
 	provider.HandleFunc("GET /v1/ledger", s.getLedger)
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("PUT /v1/admin/faults", s.putFaults)
 	mux.HandleFunc("GET /v1/admin/faults", s.getFaults)
 	mux.Handle("/", s.withFaults(provider))

@@ -102,6 +102,7 @@ func New(cfg Config) *Server {
 	mux.Handle("POST /v1/manifests", s.failing(s.postManifest))
 	mux.Handle("GET /v1/arrivals", s.failing(s.getArrivals))
 	mux.HandleFunc("PUT /v1/admin/faults", s.putFault)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"holdfast/internal/healthcheck"
 	"holdfast/payment/sandbox"
 )
 
@@ -23,7 +24,15 @@ func main() {
 	flag.StringVar(&cfg.Journal, "journal", "", "`FILE` that keeps the ledger; none keeps it in memory")
 	flag.DurationVar(&cfg.AsyncDelay, "async-delay", sandbox.DefaultAsyncDelay, "how long an asynchronous payment is pending, as a `DURATION`")
 	flag.StringVar(&cfg.WebhookURL, "webhook-url", "", "`URL` that is told what became of it, signed with $"+secretVariable+"; none tells nobody")
+	check := flag.Bool("healthcheck", false, healthcheck.Usage)
 	flag.Parse()
+	if *check {
+		if err := healthcheck.Ask(context.Background(), cfg.Addr, "/healthz"); err != nil {
+			slog.Error("not well", "error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(cfg); err != nil {
 		slog.Error("payment sandbox failed", "error", err)
 		os.Exit(1)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"holdfast/internal/healthcheck"
 	"holdfast/warehouse/sandbox"
 )
 
@@ -17,7 +18,15 @@ func main() {
 	var cfg sandbox.Config
 	flag.StringVar(&cfg.Addr, "addr", "127.0.0.1:8091", "`HOST:PORT` to listen on")
 	flag.StringVar(&cfg.Journal, "journal", "", "`FILE` that keeps what arrived; none keeps it in memory")
+	check := flag.Bool("healthcheck", false, healthcheck.Usage)
 	flag.Parse()
+	if *check {
+		if err := healthcheck.Ask(context.Background(), cfg.Addr, "/healthz"); err != nil {
+			slog.Error("not well", "error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(cfg); err != nil {
 		slog.Error("warehouse sandbox failed", "error", err)
 		os.Exit(1)
