@@ -1,5 +1,5 @@
-# Everything that people and CI run. It needs Go, make and sh; "make test" also wants redis-server, mariadbd and mysqld, and
-# says what it did not run without them.
+# Everything that people and CI run. It needs Go, make and sh; "make test" also wants redis-server, mariadbd, mysqld, nginx
+# and promtool, and says what it did not run without them.
 
 .POSIX:
 .NOTPARALLEL:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test-servers.sh: find the real servers that tests need, or install them where that is possible: as root on Debian
+# test-servers.sh: find the real servers that tests need, and promtool, or install them where that is possible: as root on Debian
 # and Ubuntu. Only the programs are wanted: the distribution's services are never started. MySQL, which cannot be
 # installed beside MariaDB, is unpacked into a directory of its own. Exits 0 even if a server is missing, since its
 # tests are then skipped, unless HOLDFAST_REQUIRE_SERVERS=1.
@@ -15,6 +15,8 @@ ours=false
 has() { command -v "$1" >/dev/null 2>&1; }
 has_redis() { has redis-server; }
 has_mariadb() { has mariadbd && has mariadb-install-db; }
+has_nginx() { has nginx; }
+has_promtool() { has promtool; }
 has_mysql() { [ -n "$(find_mysqld)" ]; }
 
 # find_mysqld prints the path of MySQL's mysqld. MariaDB has a program of that name, too.
@@ -147,6 +149,8 @@ packages=
 has_redis || packages="$packages redis-server"
 # The core packages hold mariadbd without its service.
 has_mariadb || packages="$packages mariadb-server-core mariadb-client-core"
+has_nginx || packages="$packages nginx"
+has_promtool || packages="$packages prometheus"
 # shellcheck disable=SC2086 # a list of words
 [ -z "$packages" ] || install_packages $packages
 
@@ -163,6 +167,10 @@ report redis "$(command -v redis-server)" \
 	"the tests against a real Redis (load, expiry, eviction, kill, failover to MySQL)" redis-server
 report mariadb "$(command -v mariadbd)" \
 	"the tests against a real MariaDB (locks, isolation, lost commits, kill)" "mariadb-server-core mariadb-client-core"
+report nginx "$(command -v nginx)" \
+	"the tests of docker-compose.yml's proxy" nginx
+report promtool "$(command -v promtool)" \
+	"the checks of Prometheus' configuration and rules" prometheus
 # After MariaDB, whose packages replace a MySQL that is installed.
 has_mysql || unpack_mysql
 report mysql "$(find_mysqld)" \

@@ -28,6 +28,25 @@ func Redis(tb testing.TB, args ...string) *Server {
 	return s
 }
 
+// Nginx starts an nginx for this test alone, see StartNginx, and kills it when the test ends. Without an nginx the test is
+// skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1.
+func Nginx(tb testing.TB, configuration func(addr string) string) *Server {
+	tb.Helper()
+	s, err := StartNginx(tb.Context(), tb.TempDir(), configuration)
+	require(tb, err)
+	killAtEnd(tb, s)
+	return s
+}
+
+// Program finds a program that is no server, such as promtool. Without it the test is skipped, or fails if
+// HOLDFAST_REQUIRE_SERVERS is 1.
+func Program(tb testing.TB, name string) (path string) {
+	tb.Helper()
+	path, err := lookUp(name)
+	require(tb, err)
+	return path
+}
+
 // MariaDB starts a mariadbd with a fresh data directory for this test alone, for tests that kill or pause it, and
 // kills it when the test ends. It takes about a second: other tests use MariaDBDatabase. Without a mariadbd the
 // test is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1.
