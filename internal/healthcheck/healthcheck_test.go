@@ -1,6 +1,7 @@
 package healthcheck_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,9 +13,11 @@ import (
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/readyz" {
-			http.Error(w, "MySQL does not answer", http.StatusServiceUnavailable)
+		if r.URL.Path == "/readyz" {
+			return
 		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "MySQL does not answer")
 	}))
 	t.Cleanup(server.Close)
 	addr := server.Listener.Addr().String()

@@ -4,6 +4,7 @@ package testserver
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -59,6 +60,25 @@ func MariaDB(tb testing.TB) *Database {
 func MySQL(tb testing.TB) *Database {
 	tb.Helper()
 	return ownDatabase(tb, StartMySQL)
+}
+
+// RunSQL runs a file of statements as root on a database's server.
+func RunSQL(tb testing.TB, d *Database, file string) {
+	tb.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cfg := config(d.Addr(), "")
+	cfg.MultiStatements = true
+	root, err := sql.Open("mysql", cfg.FormatDSN())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer root.Close()
+	if _, err := root.ExecContext(tb.Context(), string(text)); err != nil {
+		tb.Fatalf("%s: %v", file, err)
+	}
 }
 
 func ownDatabase(tb testing.TB, start startFunc) *Database {
