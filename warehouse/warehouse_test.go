@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"holdfast/activities"
+	"holdfast/internal/healthcheck"
 	"holdfast/order"
 	"holdfast/warehouse"
 	"holdfast/warehouse/sandbox"
@@ -170,6 +171,9 @@ func TestAWarehouseThatIsIll(t *testing.T) {
 			t.Parallel()
 			h := open(t)
 			h.ail(t, sandbox.Faults{Mode: mode, Seconds: 60})
+			if err := healthcheck.Ask(t.Context(), strings.TrimPrefix(h.server.URL(), "http://"), "/healthz"); err != nil {
+				t.Errorf("it fails on purpose and is well all the same: %v", err)
+			}
 			m := manifest(1, "mug")
 			_, err := h.Deliver(t.Context(), m)
 			wantClass(t, err, c.class, "")

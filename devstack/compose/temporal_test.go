@@ -119,6 +119,27 @@ func TestTemporalKnowsItsDynamicConfiguration(t *testing.T) {
 	t.Error("it is not mounted where the server looks")
 }
 
+// TestTemporalIsWhatDevstackHas, or the tests here would say nothing of the images.
+func TestTemporalIsWhatDevstackHas(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	project := load(t)
+	for service, from := range map[string]struct{ image, module string }{
+		"temporal":           {"temporalio/server", "go.temporal.io/server"},
+		"temporal-schema":    {"temporalio/admin-tools", "go.temporal.io/server"},
+		"temporal-namespace": {"temporalio/admin-tools", "go.temporal.io/server"},
+		"temporal-ui":        {"temporalio/ui", "github.com/temporalio/ui-server/v2"},
+	} {
+		version := strings.TrimPrefix(project.Services[service].Image, from.image+":")
+		if !strings.Contains(string(mod), "\t"+from.module+" v"+version+"\n") {
+			t.Errorf("service %s is %s, which is not devstack's version", service, project.Services[service].Image)
+		}
+	}
+}
+
 // named makes a directory in which this program has the name.
 func named(t *testing.T, name string) (dir string) {
 	t.Helper()

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"holdfast/internal/healthcheck"
 	"holdfast/payment/sandbox"
 )
 
@@ -35,6 +37,9 @@ func TestLossy(t *testing.T) {
 	a, stop := startWith(t, sandbox.Config{Logger: quiet()})
 	defer stop()
 	a.wantFault(a.fail(sandbox.ModeLossy, 3600, 0), sandbox.ModeLossy, 3600, 0)
+	if err := healthcheck.Ask(t.Context(), strings.TrimPrefix(a.url, "http://"), "/healthz"); err != nil {
+		t.Errorf("a provider that fails on purpose is well all the same: %v", err)
+	}
 	for _, call := range []struct{ method, path, body string }{
 		{http.MethodPost, "/v1/charges", chargeBody("r1", 500, sandbox.TokenOK)},
 		{http.MethodPost, "/v1/charges", chargeBody("r2", 500, sandbox.TokenOK)},
