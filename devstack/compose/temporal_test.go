@@ -61,7 +61,7 @@ func serve() error {
 func TestTemporalComesUpOnMySQL(t *testing.T) {
 	t.Parallel()
 	database := testserver.MySQL(t)
-	testserver.RunSQL(t, database, filepath.Join(root, "deploy/mysql/users.sql"))
+	testserver.RunSQL(t, database, root+"/deploy/mysql/users.sql")
 	host, port, err := net.SplitHostPort(database.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestTemporalComesUpOnMySQL(t *testing.T) {
 	project := load(t)
 
 	schema := project.Services["temporal-schema"]
-	script := filepath.Join(root, "deploy/temporal/schema.sh")
+	script := root + "/deploy/temporal/schema.sh"
 	if want := []string{"/bin/sh", "/schema.sh"}; !slices.Equal(schema.Entrypoint, want) || schema.Volumes[0].Target != want[1] {
 		t.Fatalf("temporal-schema runs %q, and not %s", schema.Entrypoint, script)
 	}
@@ -84,7 +84,7 @@ func TestTemporalComesUpOnMySQL(t *testing.T) {
 	frontend, metrics := freeAddr(t), freeAddr(t)
 	variables := []string{
 		"MYSQL_SEEDS=" + host, "DB_PORT=" + port, "BIND_ON_IP=127.0.0.1", "PROMETHEUS_ENDPOINT=" + metrics,
-		"DYNAMIC_CONFIG_FILE_PATH=" + filepath.Join(root, "deploy/temporal/dynamicconfig.yml"), "FRONTEND_GRPC_PORT=" + portOf(frontend),
+		"DYNAMIC_CONFIG_FILE_PATH=" + root + "/deploy/temporal/dynamicconfig.yml", "FRONTEND_GRPC_PORT=" + portOf(frontend),
 	}
 	for _, other := range []string{
 		"FRONTEND_HTTP", "FRONTEND_MEMBERSHIP", "MATCHING_GRPC", "MATCHING_MEMBERSHIP", "HISTORY_GRPC", "HISTORY_MEMBERSHIP",
@@ -103,7 +103,7 @@ func TestTemporalComesUpOnMySQL(t *testing.T) {
 
 func TestTemporalKnowsItsDynamicConfiguration(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root, "deploy/temporal/dynamicconfig.yml"))
+	text, err := os.ReadFile(root + "/deploy/temporal/dynamicconfig.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
