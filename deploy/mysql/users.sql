@@ -2,7 +2,7 @@
 -- databases of its own. Both make their tables themselves, so they may.
 CREATE DATABASE holdfast;
 CREATE USER holdfast IDENTIFIED BY 'holdfast';
-GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES ON holdfast.* TO holdfast;
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX ON holdfast.* TO holdfast;
 
 CREATE DATABASE temporal;
 CREATE DATABASE temporal_visibility;

@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 
 	"holdfast/internal/child"
 	"holdfast/internal/testserver"
+	"holdfast/starter/cli"
 )
 
 // TestMain lets this program be Temporal's own, under their names.
@@ -57,7 +59,8 @@ func serve() error {
 	return server.Start()
 }
 
-// TestTemporalComesUpOnMySQL with the users, the schema and the environment of docker-compose.yml. Addresses alone are the test's.
+// TestTemporalComesUpOnMySQL with the users, the schema and the environment of docker-compose.yml, and holdfast can migrate. Addresses
+// alone are the test's.
 func TestTemporalComesUpOnMySQL(t *testing.T) {
 	t.Parallel()
 	database := testserver.MySQL(t)
@@ -96,6 +99,13 @@ func TestTemporalComesUpOnMySQL(t *testing.T) {
 	if err := register(t.Context(), frontend); err != nil {
 		t.Fatalf("%v, its log ends with:\n%s", err, tail(log))
 	}
+
+	migrate := environ(project.Services["migrate"].Environment, "TEMPORAL_ADDRESS="+frontend,
+		"HOLDFAST_MYSQL_DSN="+strings.Replace(*project.Services["migrate"].Environment["HOLDFAST_MYSQL_DSN"], "mysql:3306", database.Addr(), 1))
+	var said bytes.Buffer
+	if code := cli.Main(t.Context(), []string{"migrate"}, cli.Env{Environ: migrate, Stdout: &said, Stderr: &said}); code != 0 {
+		t.Errorf("migrate exits %d: %s, and Temporal's log ends with:\n%s", code, said.String(), tail(log))
+	}
 	if text := get(t, "http://"+metrics+"/metrics"); !strings.Contains(text, "service_requests") {
 		t.Errorf("of its requests Prometheus is told %s", text)
 	}
@@ -111,12 +121,11 @@ func TestTemporalKnowsItsDynamicConfiguration(t *testing.T) {
 	if len(result.Map) == 0 || len(result.Errors) > 0 || len(result.Warnings) > 0 {
 		t.Errorf("it reads %d settings, with the errors %v and the warnings %v", len(result.Map), result.Errors, result.Warnings)
 	}
-	for _, v := range load(t).Services["temporal"].Volumes {
-		if v.Target == *load(t).Services["temporal"].Environment["DYNAMIC_CONFIG_FILE_PATH"] {
-			return
-		}
+	server := load(t).Services["temporal"]
+	file := server.Environment["DYNAMIC_CONFIG_FILE_PATH"]
+	if file == nil || len(server.Volumes) != 1 || server.Volumes[0].Target != *file {
+		t.Error("it is not mounted where the server looks: without a file it does not start")
 	}
-	t.Error("it is not mounted where the server looks")
 }
 
 // TestTemporalIsWhatDevstackHas, or the tests here would say nothing of the images.
