@@ -23,6 +23,65 @@ func TestPrometheusTakesItsConfiguration(t *testing.T) {
 	}
 }
 
+func TestAlertsFireWhenTheyShould(t *testing.T) {
+	t.Parallel()
+	promtool := testserver.Program(t, "promtool")
+	if out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", "prometheus/rules_test.yml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestEachAlertIsTestedAndExplained: it is shown to fire and not to, and its section says what it means, how to look and what to do.
+func TestEachAlertIsTestedAndExplained(t *testing.T) {
+	t.Parallel()
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert       string
+				Annotations struct{ Summary, Runbook string }
+			}
+		}
+	}
+	readYAML(t, "prometheus/rules/holdfast.yml", &rules)
+	var cases struct{ Tests []struct{ Name string } }
+	readYAML(t, "prometheus/rules_test.yml", &cases)
+	text, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := 0
+	sections := strings.Split(string(text), "\n## ")[1:]
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			if rule.Alert == "" {
+				continue
+			}
+			alerts++
+			for _, name := range []string{rule.Alert + " fires", rule.Alert + " does not fire"} {
+				if !slices.ContainsFunc(cases.Tests, func(test struct{ Name string }) bool { return test.Name == name }) {
+					t.Errorf("no test shows that %s", name)
+				}
+			}
+			if rule.Annotations.Summary == "" || rule.Annotations.Runbook != "docs/runbook.md#"+strings.ToLower(rule.Alert) {
+				t.Errorf("%s is annotated with %+v", rule.Alert, rule.Annotations)
+			}
+			at := slices.IndexFunc(sections, func(section string) bool { return strings.HasPrefix(section, rule.Alert+"\n") })
+			if at < 0 {
+				t.Errorf("the runbook has no section %s", rule.Alert)
+				continue
+			}
+			for _, part := range []string{"**Means.** ", "**Look.** ", "**Do.** "} {
+				if !strings.Contains(sections[at], part) {
+					t.Errorf("the runbook's section %s does not have its part %s", rule.Alert, part)
+				}
+			}
+		}
+	}
+	if alerts == 0 || alerts != len(sections) {
+		t.Errorf("%d alerts, and the runbook has %d sections", alerts, len(sections))
+	}
+}
+
 func TestPrometheusAsksWhoeverHasMetrics(t *testing.T) {
 	t.Parallel()
 	var prometheus struct {
