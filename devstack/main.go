@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/devstack/alerts"
 	"holdfast/devstack/bench"
 	"holdfast/devstack/chaos"
 	"holdfast/devstack/demo"
@@ -64,7 +65,7 @@ Use a real server instead of an embedded one with --redis, --mysql or --temporal
 	flags.StringVar(&cfg.MySQL, "mysql", "", "DSN of a real MySQL or MariaDB to use")
 	flags.StringVar(&cfg.TemporalAddress, "temporal-address", "", "HOST:PORT of a real Temporal to use")
 	flags.BoolVar(&cfg.InfraOnly, "infra-only", false, "leave api and worker to be started as processes of their own")
-	cmd.AddCommand(demo.Command(), bench.Command(), chaos.Command(), histories.Command())
+	cmd.AddCommand(demo.Command(), bench.Command(), chaos.Command(), alerts.Command(), histories.Command())
 	return cmd
 }
 
