@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ import (
 	sqltool "go.temporal.io/server/tools/sql"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"holdfast/devstack/prom"
 	"holdfast/internal/child"
 	"holdfast/internal/testserver"
 	"holdfast/starter/cli"
@@ -106,8 +108,34 @@ func TestTemporalComesUpOnMySQL(t *testing.T) {
 	if code := cli.Main(t.Context(), []string{"migrate"}, cli.Env{Environ: migrate, Stdout: &said, Stderr: &said}); code != 0 {
 		t.Errorf("migrate exits %d: %s, and Temporal's log ends with:\n%s", code, said.String(), tail(log))
 	}
-	if text := get(t, "http://"+metrics+"/metrics"); !strings.Contains(text, "service_requests") {
-		t.Errorf("of its requests Prometheus is told %s", text)
+	wantServersMetrics(t, get(t, "http://"+metrics+"/metrics"))
+}
+
+var serversMetric = regexp.MustCompile(`\b(service|persistence)_\w+`)
+
+// wantServersMetrics checks that a scrape of Temporal's server has what the dashboards show of it.
+func wantServersMetrics(t *testing.T, scrape string) {
+	t.Helper()
+	d, err := prom.ReadDashboard(root + "/deploy/grafana/dashboards/machine-room.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			if !strings.Contains(target.Expr, `job="temporal"`) {
+				continue
+			}
+			asked++
+			for _, name := range serversMetric.FindAllString(target.Expr, -1) {
+				if !strings.Contains(scrape, "\n"+name+"{") {
+					t.Errorf("%s: %s names %s, which Temporal's server does not have", d.Title, panel.Title, name)
+				}
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("no dashboard shows Temporal's server")
 	}
 }
 

@@ -28,13 +28,13 @@ type Prometheus struct {
 }
 
 // Start starts a Prometheus with its files in dir, which asks the targets, HOST:PORT by job, and evaluates the rules of a file, or
-// none if that is "". The error is testserver.ErrNotFound if there is no prometheus on this machine.
-func Start(ctx context.Context, dir string, targets map[string][]string, rules string) (*Prometheus, error) {
+// none if that is "". flags are Prometheus' own. The error is testserver.ErrNotFound if there is no prometheus on this machine.
+func Start(ctx context.Context, dir string, targets map[string][]string, rules string, flags ...string) (*Prometheus, error) {
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(configuration(targets, rules)), 0o600); err != nil {
 		return nil, err
 	}
-	server, err := testserver.StartPrometheus(ctx, dir, file)
+	server, err := testserver.StartPrometheus(ctx, dir, file, flags...)
 	if err != nil {
 		return nil, err
 	}

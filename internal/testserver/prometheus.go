@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// StartPrometheus starts a prometheus with a configuration file, which keeps its data in dir, which must exist, and returns once it
-// is ready. ctx bounds only the start: the caller ends the server with Stop or Kill. The error is ErrNotFound if there is no prometheus.
-func StartPrometheus(ctx context.Context, dir, configuration string) (*Server, error) {
+// StartPrometheus starts a prometheus with a configuration file and further flags, which keeps its data in dir, which must exist, and
+// returns once it is ready. ctx bounds only the start: the caller ends the server with Stop or Kill. The error is ErrNotFound if there is no prometheus.
+func StartPrometheus(ctx context.Context, dir, configuration string, flags ...string) (*Server, error) {
 	bin, err := lookUp("prometheus")
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{name: "prometheus", dir: dir, ready: prometheusReady}
 	s.command = func(ctx context.Context, addr string) *exec.Cmd {
-		return exec.CommandContext(ctx, bin, //nolint:gosec // the arguments are the test's own
-			"--config.file="+configuration, "--storage.tsdb.path="+dir, "--web.listen-address="+addr, "--enable-feature=native-histograms")
+		all := append([]string{"--config.file=" + configuration, "--storage.tsdb.path=" + dir, "--web.listen-address=" + addr}, flags...)
+		return exec.CommandContext(ctx, bin, all...) //nolint:gosec // the arguments are the test's own
 	}
 	return s.launch(ctx)
 }

@@ -39,16 +39,6 @@ func Nginx(tb testing.TB, configuration func(addr string) string) *Server {
 	return s
 }
 
-// Prometheus starts a prometheus for this test alone, see StartPrometheus, and kills it when the test ends. Without a prometheus the
-// test is skipped, or fails if HOLDFAST_REQUIRE_SERVERS is 1.
-func Prometheus(tb testing.TB, configuration string) *Server {
-	tb.Helper()
-	s, err := StartPrometheus(tb.Context(), tb.TempDir(), configuration)
-	require(tb, err)
-	killAtEnd(tb, s)
-	return s
-}
-
 // Program finds a program that is no server, such as promtool. Without it the test is skipped, or fails if
 // HOLDFAST_REQUIRE_SERVERS is 1.
 func Program(tb testing.TB, name string) (path string) {
