@@ -81,6 +81,11 @@ var onlyImports = []struct {
 	},
 	{"holdfast/starter/flashsale", []string{"holdfast/order"}, "what shoppers do does not depend on how their orders are sent"},
 	{"holdfast/internal/gather", nil, "gathering look-ups has nothing to do with orders"},
+	{
+		"holdfast/tracing",
+		[]string{"holdfast/order", "go.opentelemetry.io", "go.temporal.io/sdk", "github.com/XSAM/otelsql", "github.com/redis/go-redis"},
+		"it wraps what others use, and must not depend on what they do with it",
+	},
 	{"holdfast/config", []string{"github.com/caarlos0/env", "github.com/robfig/cron"}, "configuration is read, not acted on"},
 }
 
@@ -105,6 +110,7 @@ var mayImport = []struct {
 	{"holdfast/workflows", []string{"holdfast/app", "holdfast/api", "holdfast/starter"}, "workflows are started and registered, never called"},
 	{"holdfast/admission", []string{"holdfast/app", "holdfast/api"}, "orders come in through the API"},
 	{"holdfast/starter/flashsale", []string{"holdfast/starter"}, "a load is made by the starter, never by the product"},
+	{"holdfast/tracing", []string{"holdfast/app", "holdfast/api", "holdfast/activities"}, "what implements a port is given what it wraps itself with"},
 	{"holdfast/reconcile", []string{"holdfast/app"}, "activities know it as a port"},
 	{"holdfast/internal/testserver", []string{"holdfast/scripts/strategies"}, "only tests and measurements start servers"},
 }
