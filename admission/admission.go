@@ -37,10 +37,11 @@ func TurnedAway(err error) bool {
 
 // Carrier has orders carried by workflows. An error is that the workflow could not be started, as far as can be known.
 type Carrier interface {
-	// StartOne starts the order's own workflow.
+	// StartOne starts the order's own workflow. ctx has the values of the context that the order entered with.
 	StartOne(ctx context.Context, o order.Order) (Workflow, error)
-	// StartBatch starts one workflow for all of them. Each order is given with its encoding.
-	StartBatch(ctx context.Context, orders []json.RawMessage) (Workflow, error)
+	// StartBatch starts one workflow for all of them. Each order is given with its encoding, and with the context that it
+	// entered with: for what that knows, since whoever waited there may be gone.
+	StartBatch(ctx context.Context, orders []json.RawMessage, origins []context.Context) (Workflow, error)
 }
 
 // Workflow is one that was started.
@@ -104,6 +105,7 @@ type Admission struct {
 // entry is an order between its arrival and the end of the workflow that carries it.
 type entry struct {
 	order       order.Order
+	origin      context.Context //nolint:containedctx // of whoever entered it first, for its values
 	fingerprint order.Fingerprint
 	encoded     json.RawMessage
 	waiters     int
@@ -144,8 +146,8 @@ type Ticket struct {
 }
 
 // Enter lets an order in: it goes at once if a workflow may start and is worth it, otherwise with the next batch. The same order entered
-// again while it is there is one order. The error is one of those above.
-func (a *Admission) Enter(o order.Order) (*Ticket, error) {
+// again while it is there is one order. Of ctx only the values matter, which the Carrier gets. The error is one of those above.
+func (a *Admission) Enter(ctx context.Context, o order.Order) (*Ticket, error) {
 	encoded, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
@@ -160,7 +162,7 @@ func (a *Admission) Enter(o order.Order) (*Ticket, error) {
 	}
 	if e == nil {
 		e = &entry{
-			order: o, fingerprint: fingerprint, encoded: encoded, started: make(chan struct{}), done: make(chan struct{}),
+			order: o, origin: ctx, fingerprint: fingerprint, encoded: encoded, started: make(chan struct{}), done: make(chan struct{}),
 		}
 		a.tickets[o.ID] = e
 		a.queue = append(a.queue, e)
@@ -358,13 +360,13 @@ func (a *Admission) carry(batch []*entry) (handedOn []int, err error) {
 	patience := batchPatience
 	if len(batch) == 1 {
 		patience = alonePatience
-		workflow, err = a.cfg.Carrier.StartOne(a.ctx, batch[0].order)
+		workflow, err = a.cfg.Carrier.StartOne(onBehalf{a.ctx, batch[0].origin}, batch[0].order)
 	} else {
-		orders := make([]json.RawMessage, len(batch))
+		orders, origins := make([]json.RawMessage, len(batch)), make([]context.Context, len(batch))
 		for i, e := range batch {
-			orders[i] = e.encoded
+			orders[i], origins[i] = e.encoded, e.origin
 		}
-		workflow, err = a.cfg.Carrier.StartBatch(a.ctx, orders)
+		workflow, err = a.cfg.Carrier.StartBatch(a.ctx, orders, origins)
 	}
 	if err != nil {
 		return nil, err
@@ -378,6 +380,21 @@ func (a *Admission) carry(batch []*entry) (handedOn []int, err error) {
 		}
 	}
 	return handedOn, nil
+}
+
+// onBehalf ends with the program, and knows what whoever entered the order knew.
+type onBehalf struct {
+	context.Context //nolint:containedctx // it is one
+
+	origin context.Context //nolint:containedctx // for its values
+}
+
+// Value implements context.Context.
+func (c onBehalf) Value(key any) any {
+	if own := c.Context.Value(key); own != nil { // what ends it above all
+		return own
+	}
+	return c.origin.Value(key)
 }
 
 // outage is what RetryAfter says while too many orders are unsettled, in seconds: the end of an outage is not known.

@@ -78,7 +78,7 @@ func (c *carrier) StartOne(_ context.Context, o order.Order) (admission.Workflow
 	return c.start(&flight{orders: []string{o.PaymentMethod}, alone: true})
 }
 
-func (c *carrier) StartBatch(_ context.Context, batch []json.RawMessage) (admission.Workflow, error) {
+func (c *carrier) StartBatch(_ context.Context, batch []json.RawMessage, _ []context.Context) (admission.Workflow, error) {
 	f := &flight{}
 	for _, text := range batch {
 		var o order.Order
@@ -180,7 +180,7 @@ func named(t *testing.T, customer, name string) order.Order {
 func (d *door) enter(t *testing.T, names ...string) (tickets []*admission.Ticket) {
 	t.Helper()
 	for _, name := range names {
-		ticket, err := d.Enter(named(t, "c-"+name[:min(len(name), 20)], name))
+		ticket, err := d.Enter(t.Context(), named(t, "c-"+name[:min(len(name), 20)], name))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -273,15 +273,15 @@ func TestTheSameKeyWithOtherContentsIsRefused(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		first, second := named(t, "c-1", "a"), named(t, "c-1", "a")
 		second.Lines[0].Quantity = 2
-		if _, err := d.Enter(first); err != nil {
+		if _, err := d.Enter(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if _, err := d.Enter(second); !errors.Is(err, admission.ErrKeyReused) {
+		if _, err := d.Enter(t.Context(), second); !errors.Is(err, admission.ErrKeyReused) {
 			t.Errorf("while the first is in flight: %v", err)
 		}
 		d.land(0)
-		if _, err := d.Enter(second); err != nil {
+		if _, err := d.Enter(t.Context(), second); err != nil {
 			t.Errorf("whose key it is, the row decides: %v", err)
 		}
 		synctest.Wait()
@@ -314,7 +314,7 @@ func TestCrowdsThatLeaveLeaveRoom(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		d.enter(t, "a", "b")
 		for i := range 5_000 {
-			ticket, err := d.Enter(named(t, "impatient", fmt.Sprintf("x-%d", i)))
+			ticket, err := d.Enter(t.Context(), named(t, "impatient", fmt.Sprintf("x-%d", i)))
 			if err != nil {
 				t.Fatalf("after %d who left: %v", i, err)
 			}
@@ -348,22 +348,22 @@ func TestTheQueueIsBoundedAndOneCustomerCannotFillIt(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		d.enter(t, "a", "b")
 		for i := range 6 {
-			if _, err := d.Enter(named(t, "hoarder", fmt.Sprintf("h-%d", i))); err != nil {
+			if _, err := d.Enter(t.Context(), named(t, "hoarder", fmt.Sprintf("h-%d", i))); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := d.Enter(named(t, "hoarder", "h-6")); !errors.Is(err, admission.ErrCustomerFull) {
+		if _, err := d.Enter(t.Context(), named(t, "hoarder", "h-6")); !errors.Is(err, admission.ErrCustomerFull) {
 			t.Errorf("one customer's seventh order: %v", err)
 		}
 		d.enter(t, "c", "d", "e", "f")
-		if _, err := d.Enter(named(t, "c-g", "g")); !errors.Is(err, admission.ErrFull) {
+		if _, err := d.Enter(t.Context(), named(t, "c-g", "g")); !errors.Is(err, admission.ErrFull) {
 			t.Errorf("one more than may wait: %v", err)
 		}
-		if _, err := d.Enter(named(t, "c-c", "c")); err != nil {
+		if _, err := d.Enter(t.Context(), named(t, "c-c", "c")); err != nil {
 			t.Errorf("one that waits already was turned away: %v", err)
 		}
 		d.land(0) // four of them go
-		if _, err := d.Enter(named(t, "hoarder", "h-6")); err != nil {
+		if _, err := d.Enter(t.Context(), named(t, "hoarder", "h-6")); err != nil {
 			t.Error(err)
 		}
 		if n := testutil.CollectAndCount(d.registry, "holdfast_admission_turned_away_total"); n != 2 {
@@ -499,7 +499,7 @@ func TestNobodyIsLetInWhileManyAreUnsettled(t *testing.T) {
 	at(t, nil, func(t *testing.T, d *door) {
 		full := func(words string, want error) {
 			t.Helper()
-			ticket, err := d.Enter(named(t, "c-1", strings.ReplaceAll(words, " ", "-")))
+			ticket, err := d.Enter(t.Context(), named(t, "c-1", strings.ReplaceAll(words, " ", "-")))
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %v", words, err)
 			}
@@ -574,7 +574,7 @@ func TestWhatMayHaveStartedIsLetInAgain(t *testing.T) {
 			if carries := d.Carries(o.ID); carries != (want == nil) {
 				t.Errorf("%s is carried: %v", name, carries)
 			}
-			ticket, err := d.Enter(o)
+			ticket, err := d.Enter(t.Context(), o)
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -619,10 +619,10 @@ func TestADrainTurnsAwayWhatHasNotStarted(t *testing.T) {
 		if done(tickets[0]) || !done(tickets[2]) || !errors.Is(tickets[2].Err(), admission.ErrDraining) {
 			t.Errorf("in flight: done %v; waiting: done %v, %v", done(tickets[0]), done(tickets[2]), tickets[2].Err())
 		}
-		if _, err := d.Enter(named(t, "c-1", "x")); !errors.Is(err, admission.ErrDraining) {
+		if _, err := d.Enter(t.Context(), named(t, "c-1", "x")); !errors.Is(err, admission.ErrDraining) {
 			t.Error(err)
 		}
-		if _, err := d.Enter(named(t, "c-a", "a")); err != nil {
+		if _, err := d.Enter(t.Context(), named(t, "c-a", "a")); err != nil {
 			t.Errorf("a repeat of one in flight: %v", err)
 		}
 		tickets[2].Leave()
