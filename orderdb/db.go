@@ -19,8 +19,7 @@ import (
 	gormsqlite "gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
-
-	_ "modernc.org/sqlite" // registers "sqlite"
+	"modernc.org/sqlite"
 )
 
 // DB is an order database. It may be used from many goroutines.
@@ -43,7 +42,7 @@ type dialect struct {
 // OpenMySQL opens MySQL or MariaDB by a DSN of go-sql-driver/mysql. It sets what correctness needs,
 // whatever the DSN says: READ COMMITTED, UTC times, affected rows that count changes, and no waiting
 // without end. The error says what in the DSN is wrong; the server is not asked yet.
-func OpenMySQL(dsn string, maxConns int) (*DB, error) {
+func OpenMySQL(dsn string, maxConns int, options ...Option) (*DB, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("parse the MySQL DSN: %w", err)
@@ -74,28 +73,43 @@ func OpenMySQL(dsn string, maxConns int) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the MySQL DSN: %w", err)
 	}
-	pool := sql.OpenDB(readCommitted{connector})
+	pool := openPool(readCommitted{connector}, options)
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxLifetime(30 * time.Minute) // lets a load balancer shift connections
 	return open(pool, gormmysql.New(gormmysql.Config{Conn: pool, SkipInitializeWithVersion: true}), mysqlDialect())
 }
 
+// Option is how a database is opened otherwise than usual.
+type Option func(*opening)
+
+type opening struct{ pool func(driver.Connector) *sql.DB }
+
+// WithPool has the pool of connections opened by something else than sql.OpenDB, such as to see its statements.
+func WithPool(open func(driver.Connector) *sql.DB) Option {
+	return func(o *opening) { o.pool = open }
+}
+
+func openPool(connector driver.Connector, options []Option) *sql.DB {
+	o := opening{sql.OpenDB}
+	for _, option := range options {
+		option(&o)
+	}
+	return o.pool(connector)
+}
+
 // lockWait is the server's variable for how long a statement waits for a row lock, in whole seconds.
 const lockWait = "innodb_lock_wait_timeout"
 
 // OpenSQLite opens a SQLite file, and makes it if it is absent.
-func OpenSQLite(path string) (*DB, error) {
+func OpenSQLite(path string, options ...Option) (*DB, error) {
 	// WAL with synchronous NORMAL loses nothing when the process is killed; only a machine's crash may
 	// cost the last transactions, and who minds that runs MySQL. IMMEDIATE takes the write lock at
 	// BEGIN, so that no transaction fails half way because another wrote first. SQLite's wait for that
 	// lock does not heed a cancelled context, so it is short; transact waits again.
 	dsn := "file:" + uriPath.Replace(path) + "?_txlock=immediate&_time_format=sqlite&_timezone=UTC" +
 		"&_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
-	pool, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
+	pool := openPool(sqliteConnector(dsn), options)
 	pool.SetMaxOpenConns(4) // writers queue anyway; readers go beside them
 	db, err := open(pool, gormsqlite.New(gormsqlite.Config{Conn: pool}), sqliteDialect())
 	if err != nil {
@@ -104,6 +118,15 @@ func OpenSQLite(path string) (*DB, error) {
 	db.file = path
 	return db, nil
 }
+
+// sqliteConnector connects by a DSN, as sql.Open does.
+type sqliteConnector string
+
+// Connect implements driver.Connector.
+func (dsn sqliteConnector) Connect(context.Context) (driver.Conn, error) { return dsn.Driver().Open(string(dsn)) }
+
+// Driver implements driver.Connector. It keeps nothing, so that a new one is as good.
+func (sqliteConnector) Driver() driver.Driver { return &sqlite.Driver{} }
 
 // uriPath escapes what would end the path in a SQLite URI: the settings behind it would be lost without
 // an error.

@@ -20,7 +20,7 @@ import (
 	"holdfast/order"
 )
 
-// Config says where the provider is. All fields but Concurrency are required.
+// Config says where the provider is. All fields but Concurrency and Wrap are required.
 type Config struct {
 	// URL is the base of every path, such as https://payments.example/sandbox.
 	URL string
@@ -31,6 +31,8 @@ type Config struct {
 	Concurrency int
 	// Registerer takes the client's series.
 	Registerer prometheus.Registerer
+	// Wrap puts something around what sends the requests; nil for nothing.
+	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // Client talks to the provider. It may be used from many goroutines. Every error is an *order.Failure.
@@ -38,6 +40,7 @@ type Client struct {
 	base    string // without a slash at its end
 	timeout time.Duration
 	http    *http.Client
+	idle    *http.Transport // holds the connections
 	guard   *guard
 	metrics *metrics
 }
@@ -58,22 +61,28 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("payment client: needs a prometheus.Registerer")
 	}
 	g := newGuard(cmp.Or(cfg.Concurrency, DefaultConcurrency))
+	idle := newTransport(cfg.Timeout)
+	transport := http.RoundTripper(idle)
+	if cfg.Wrap != nil {
+		transport = cfg.Wrap(transport)
+	}
 	return &Client{
 		base:    strings.TrimSuffix(base.String(), "/"),
 		timeout: cfg.Timeout,
 		http: &http.Client{
-			Transport: newTransport(cfg.Timeout),
+			Transport: transport,
 			// A redirected charge would go to a host that nobody configured. The 3xx itself is the
 			// answer, and a surprising one.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+		idle:    idle,
 		guard:   g,
 		metrics: newMetrics(cfg.Registerer, g.down),
 	}, nil
 }
 
 // Close drops the idle connections. Calls under way go on.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.idle.CloseIdleConnections() }
 
 // idleConnections is kept open towards the one host: as many as may be busy. With Go's default of 2, nearly every charge of
 // a batch would pay for a new connection.

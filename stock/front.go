@@ -41,6 +41,8 @@ type Config struct {
 	IdleTTL time.Duration
 	// Registerer takes the front's series; nil drops them.
 	Registerer prometheus.Registerer
+	// Hook sees each command; nil for none.
+	Hook redis.Hook
 }
 
 // Front is the stock front on one Redis, Sentinel set or Cluster. It may be used from many goroutines.
@@ -85,6 +87,9 @@ func New(options *redis.UniversalOptions, source Source, cfg Config) *Front {
 		f.rdb = redis.NewClusterClient(nodes)
 	} else {
 		f.rdb = redis.NewUniversalClient(&set)
+	}
+	if cfg.Hook != nil {
+		f.rdb.AddHook(cfg.Hook)
 	}
 	f.metrics.register(cfg.Registerer, f)
 	return f

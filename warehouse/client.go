@@ -19,12 +19,14 @@ import (
 	"holdfast/order"
 )
 
-// Config says where the warehouse is. Both fields are required.
+// Config says where the warehouse is. URL and Timeout are required.
 type Config struct {
 	// URL is the base of every path, such as https://warehouse.example/v1-of-theirs.
 	URL string
 	// Timeout bounds one request from the dial to the last byte of the answer.
 	Timeout time.Duration
+	// Wrap puts something around what sends the requests; nil for nothing.
+	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // Client talks to the warehouse. It may be used from many goroutines. Every error is an *order.Failure.
@@ -32,6 +34,7 @@ type Client struct {
 	base    string // without a slash at its end
 	timeout time.Duration
 	http    *http.Client
+	idle    *http.Transport // holds the connections
 }
 
 // New makes a client, without any connection yet. The error names what is wrong with the configuration.
@@ -45,10 +48,15 @@ func New(cfg Config) (*Client, error) {
 	case cfg.Timeout <= 0:
 		return nil, errors.New("warehouse's time-out: must be positive")
 	}
+	idle := &http.Transport{IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+	transport := http.RoundTripper(idle)
+	if cfg.Wrap != nil {
+		transport = cfg.Wrap(transport)
+	}
 	return &Client{
-		base: strings.TrimSuffix(base.String(), "/"), timeout: cfg.Timeout,
+		base: strings.TrimSuffix(base.String(), "/"), timeout: cfg.Timeout, idle: idle,
 		http: &http.Client{
-			Transport: &http.Transport{IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 64 << 10},
+			Transport: transport,
 			// Orders go to nobody who was not configured.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -56,7 +64,7 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Close drops the idle connections. Calls under way go on.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.idle.CloseIdleConnections() }
 
 // receipt is the warehouse's answer to a manifest: it has all orders but those.
 type receipt struct {
