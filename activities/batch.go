@@ -7,9 +7,11 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/activity"
 
 	"holdfast/order"
+	"holdfast/tracing"
 )
 
 // PlaceBatch is the activity that takes a batch of orders straight through the saga. It is one activity and not one for
@@ -130,6 +132,8 @@ func advance[In, Out any](ctx context.Context, b *batch, at stage, name string, 
 	}()
 	ctx, cancel := context.WithTimeout(ctx, BatchBudget)
 	defer cancel()
+	ctx, span := tracing.Start(ctx, name, trace.WithAttributes(tracing.Step.String(name), tracing.Orders.Int(len(orders))))
+	defer span.End()
 	started := time.Now()
 	outcomes := step(ctx, batch)
 	b.Metrics.observe(name, laneBatch, undecidedOf(outcomes), time.Since(started))

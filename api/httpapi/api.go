@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"holdfast/admission"
 	"holdfast/internal/gather"
@@ -46,6 +47,8 @@ type Deps struct {
 	Metrics http.Handler
 	// Registerer takes the API's own series.
 	Registerer prometheus.Registerer
+	// Tracing makes spans of the requests about orders. Nil makes none.
+	Tracing trace.TracerProvider
 	// Log takes what went wrong inside. Nil drops it.
 	Log *slog.Logger
 	// Version is the program's, for the OpenAPI document. Empty is "dev".
@@ -129,13 +132,16 @@ func New(d Deps) (*API, error) {
 	}
 	a.admission, err = admission.New(admission.Config{
 		Limits:   d.Limits,
-		Carrier:  lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: a.patience.start},
+		Carrier:  lanes{temporal: d.Temporal, taskQueue: d.TaskQueue, patience: a.patience.start, tracing: d.Tracing},
 		Books:    books{d.Orders, d.MaxUntold},
 		MaxBatch: workflows.MaxBatch, MaxBatchLines: workflows.MaxBatchLines, MaxBatchBytes: workflows.MaxBatchBytes,
 		MaxBatchedOrder: workflows.MaxBatchedOrder,
 	}, turnedAway)
 	if err != nil {
 		return nil, err
+	}
+	if d.Tracing != nil {
+		a.mux.Use(a.trace)
 	}
 	a.mux.Use(a.observe, a.sameOrigin, middleware.GetHead)
 	a.mux.NotFound(a.notFound)
@@ -178,14 +184,14 @@ func (a *API) Close() {
 // sameOrigin refuses what a browser sends from another site's page. Not every call has a body whose type would do so.
 func (a *API) sameOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		write(w, newProblem(slugCrossOrigin, "nothing was changed: a page of another site has sent this"))
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		write(w, r, newProblem(slugCrossOrigin, "nothing was changed: a page of another site has sent this"))
 	}))
 	return protection.Handler(next)
 }
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
-	write(w, newProblem(slugNotFound, "there is nothing at %s", clip(r.URL.Path)))
+	write(w, r, newProblem(slugNotFound, "there is nothing at %s", clip(r.URL.Path)))
 }
 
 func (a *API) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
@@ -198,5 +204,5 @@ func (a *API) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("Allow", method)
 		}
 	}
-	write(w, newProblem(slugMethodNotAllowed, "%s is not allowed there", clip(r.Method)))
+	write(w, r, newProblem(slugMethodNotAllowed, "%s is not allowed there", clip(r.Method)))
 }

@@ -72,7 +72,7 @@ func TestTheGateKnowsWhoHasBeenIn(t *testing.T) {
 		t.Parallel()
 		s := newShop(t)
 		s.temporal.run, s.temporal.forever = nil, true
-		ticket, err := s.api.admission.Enter(goodOrder(t))
+		ticket, err := s.api.admission.Enter(t.Context(), goodOrder(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestAnOrderWhoseTurnDoesNotComeIsNotStarted(t *testing.T) {
 	s := newShop(t, func(d *Deps) { d.Limits.InFlight = 1 })
 	s.temporal.forever = true
 	s.api.patience.row = 50 * time.Millisecond
-	ticket, err := s.api.admission.Enter(orderFor(t, "key-before"))
+	ticket, err := s.api.admission.Enter(t.Context(), orderFor(t, "key-before"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestAStopAnswersWhoeverWaitsForHisTurn(t *testing.T) {
 	s.temporal.run = func(order.Order) { <-land }
 	var tickets []*admission.Ticket
 	for i := range 20 { // the first goes at once
-		ticket, err := s.api.admission.Enter(orderFor(t, fmt.Sprintf("key-%d", i)))
+		ticket, err := s.api.admission.Enter(t.Context(), orderFor(t, fmt.Sprintf("key-%d", i)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestWhoDoesNotWaitForTheEndIsLetInAfterOthers(t *testing.T) {
 		}
 		s.confirm(o)
 	}
-	ticket, err := s.api.admission.Enter(orderFor(t, "key-before"))
+	ticket, err := s.api.admission.Enter(t.Context(), orderFor(t, "key-before"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestARepeatIsNotDisturbedByAWrongOneInFlight(t *testing.T) {
 	s := newShop(t)
 	s.confirm(goodOrder(t))
 	s.temporal.run, s.temporal.forever = nil, true
-	ticket, err := s.api.admission.Enter(orderOf(t, "c-1", "key-1", 7))
+	ticket, err := s.api.admission.Enter(t.Context(), orderOf(t, "c-1", "key-1", 7))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"holdfast/admission"
 	"holdfast/order"
 	"holdfast/orderdb"
+	"holdfast/tracing"
 	"holdfast/workflows"
 )
 
@@ -22,10 +24,12 @@ type lanes struct {
 	temporal  Temporal
 	taskQueue string
 	patience  time.Duration // for Temporal to take a workflow
+	tracing   trace.TracerProvider // nil for none
 }
 
 // StartOne implements admission.Carrier.
 func (l lanes) StartOne(ctx context.Context, o order.Order) (admission.Workflow, error) {
+	tellSpan(ctx, tracing.Lane.String(tracing.LaneAlone))
 	run, err := l.start(ctx, workflows.PlaceOrderOptions(o, l.taskQueue), workflows.PlaceOrderName, o)
 	if err != nil {
 		return nil, fmt.Errorf("start the workflow: %w", err)
@@ -34,8 +38,10 @@ func (l lanes) StartOne(ctx context.Context, o order.Order) (admission.Workflow,
 }
 
 // StartBatch implements admission.Carrier.
-func (l lanes) StartBatch(ctx context.Context, orders []json.RawMessage) (admission.Workflow, error) {
+func (l lanes) StartBatch(ctx context.Context, orders []json.RawMessage, origins []context.Context) (admission.Workflow, error) {
 	options := workflows.PlaceOrdersOptions(rand.Text(), l.taskQueue, len(orders))
+	ctx, end := l.traceBatch(ctx, options.ID, origins)
+	defer end()
 	run, err := l.start(ctx, options, workflows.PlaceOrdersName, workflows.Batch(orders))
 	if err != nil {
 		return nil, fmt.Errorf("start the batch: %w", err)

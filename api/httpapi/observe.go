@@ -75,7 +75,7 @@ func (a *API) finish(w *statusRecorder, r *http.Request, began time.Time, panick
 		}
 		a.log(r.Context()).ErrorContext(r.Context(), "a handler panicked", "panic", panicked, "stack", string(debug.Stack()))
 		if w.status == 0 {
-			write(w, newProblem(slugInternal, "something went wrong here"))
+			write(w, r, newProblem(slugInternal, "something went wrong here"))
 		}
 	}
 	status := w.status
@@ -89,11 +89,12 @@ func (a *API) finish(w *statusRecorder, r *http.Request, began time.Time, panick
 	if route == "" || status == http.StatusMethodNotAllowed {
 		route = "none" // whatever people try must not become a label
 	}
+	nameSpan(r, route, status)
 	took := time.Since(began)
 	a.series.requests.WithLabelValues(route, method(r), strconv.Itoa(status)).Inc()
 	a.series.duration.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 	if a.Log.Enabled(r.Context(), slog.LevelDebug) {
-		a.log(r.Context()).DebugContext(r.Context(), "answered", "method", r.Method, "path", clip(r.URL.Path), "status", status, "took", took)
+		a.log(r.Context()).DebugContext(r.Context(), "answered", "method", method(r), "route", route, "status", status, "took", took)
 	}
 }
 

@@ -31,6 +31,7 @@ func humaConfig(version string) huma.Config {
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format}, // the latter for what ends in +json
 		DefaultFormat:                "application/json",
+		Transformers:                 []huma.Transformer{traceProblem},
 		RejectUnknownQueryParameters: true, // a filter that is misspelt must not list everything
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"holdfast/admission"
 	"holdfast/order"
 	"holdfast/orderdb"
+	"holdfast/tracing"
 )
 
 // Orders are the rows of orders.
@@ -67,6 +68,7 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	if err != nil {
 		return nil, err
 	}
+	tellSpan(ctx, tracing.OrderID.String(string(o.ID)))
 	if unknown, err := a.unknownSKUs(ctx, o.SKUs()); err != nil {
 		return nil, fmt.Errorf("look up the SKUs of %s: %w", o.ID, err)
 	} else if len(unknown) > 0 {
@@ -78,7 +80,7 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 			return answer, err
 		}
 	}
-	ticket, err := a.admission.Enter(o) //nolint:contextcheck // its workflow is waited for whether or not this caller stays
+	ticket, err := a.admission.Enter(ctx, o)
 	if err != nil {
 		return a.turnAway(ctx, o, err)
 	}
@@ -89,6 +91,7 @@ func (a *API) placeOrder(ctx context.Context, in *placeRequest) (*placeAnswer, e
 	} else if err != nil {
 		return nil, a.outcomeUnknown(ctx, o.ID, err)
 	}
+	tellSpan(ctx, tracing.WorkflowID.String(record.WorkflowID))
 	answer, err := answerPlaced(o, record)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ func (a *API) servePlaceOrder(w http.ResponseWriter, r *http.Request) {
 		answer, err = a.placeOrder(r.Context(), in)
 	}
 	if err != nil {
-		write(w, a.explain(r.Context(), err))
+		write(w, r, a.explain(r.Context(), err))
 		return
 	}
 	header := w.Header()

@@ -24,6 +24,7 @@ type Problem struct { //nolint:errname // its name in the RFC, and so in the Ope
 	Errors  []FieldError `json:"errors,omitempty" nullable:"false" doc:"The fields that are wrong, if fields are."`
 	OrderID order.ID     `json:"order_id,omitempty" doc:"The order that ended this way. Of a 409 without it this request has started nothing: the same key may be sent again."`
 	SKUs    []string     `json:"skus,omitempty" nullable:"false" doc:"The SKUs that are sold out, unknown or beyond their limit."`
+	TraceID string       `json:"trace_id,omitempty" example:"4bf92f3577b34da6a3ce929d0e0e4736" doc:"The trace of this request, if it is traced. Whoever runs the API finds the request by it."`
 	Failing []string     `json:"failing,omitempty" nullable:"false" doc:"Of readyz: what does not answer (mysql, temporal, redis)."`
 
 	retryAfter int // seconds; 0 for no such header
@@ -157,7 +158,8 @@ func (p *Problem) GetHeaders() http.Header {
 }
 
 // write answers a problem outside huma.
-func write(w http.ResponseWriter, p *Problem) {
+func write(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.TraceID = traceID(r.Context())
 	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
