@@ -20,7 +20,7 @@ type API struct {
 
 // NewAPI connects an API; Start serves it. After an error there is nothing to stop.
 func NewAPI(ctx context.Context, o Options) (*API, error) {
-	p, err := newPlatform(ctx, o)
+	p, err := newPlatform(ctx, "holdfast-api", o)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,
 		},
 		MaxUntold: maxUntold,
-		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Log: p.log,
+		TaskQueue: p.cfg.TaskQueue, Metrics: metrics.Handler(p.registry), Registerer: p.registry, Tracing: p.tracing, Log: p.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.close())

@@ -16,15 +16,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 	"github.com/robfig/cron/v3"
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-	sdklog "go.temporal.io/sdk/log"
 
 	"holdfast/config"
 	"holdfast/metrics"
 	"holdfast/orderdb"
 	"holdfast/payment"
 	"holdfast/stock"
+	"holdfast/tracing"
 	"holdfast/warehouse"
 )
 
@@ -38,6 +39,9 @@ type Options struct {
 	// Temporal is a client to share, which its owner closes. An api and a worker in one process that
 	// share one start orders eagerly. Nil dials by TEMPORAL_*.
 	Temporal client.Client
+	// TracerProvider makes the spans, and belongs to its owner; a client to share needs tracing.Interceptors of it. Nil makes one as
+	// OTEL_* say, which may be none.
+	TracerProvider trace.TracerProvider
 }
 
 // platform is what api and worker stand on.
@@ -45,6 +49,7 @@ type platform struct {
 	cfg      config.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
+	tracing  trace.TracerProvider // nil if nobody wants spans
 	temporal client.Client
 	orders   *orderdb.DB
 	stock    *stock.Front
@@ -59,16 +64,19 @@ type platform struct {
 
 // newPlatform connects to everything. The order database and Temporal must answer; Redis and the
 // provider may be down, since orders wait for them.
-func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
+func newPlatform(ctx context.Context, service string, o Options) (p *platform, err error) {
 	p = &platform{
 		cfg: o.Config, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), temporal: o.Temporal,
-		registry: cmp.Or(o.Registry, metrics.NewRegistry()), failed: make(chan error, 1),
+		tracing: o.TracerProvider, registry: cmp.Or(o.Registry, metrics.NewRegistry()), failed: make(chan error, 1),
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
+	if err := p.openTracing(ctx, service); err != nil {
+		return nil, err
+	}
 	if err := p.openOrders(ctx); err != nil {
 		return nil, err
 	}
@@ -77,19 +85,20 @@ func newPlatform(ctx context.Context, o Options) (p *platform, err error) {
 		return nil, err
 	}
 	p.stock = stock.New(redisOptions(p.cfg), counts, stock.Config{
-		ReservationTTL: p.cfg.ReservationTTL, IdleTTL: p.cfg.StockIdleTTL, Registerer: p.registry,
+		ReservationTTL: p.cfg.ReservationTTL, IdleTTL: p.cfg.StockIdleTTL, Registerer: p.registry, Hook: p.redisHook(),
 	})
 	p.closers = append(p.closers, p.stock.Close)
 	p.warnOfMemoryPolicy(ctx)
 	p.payments, err = payment.New(payment.Config{
 		URL: p.cfg.PaymentURL, Timeout: p.cfg.PaymentTimeout, Concurrency: p.cfg.PaymentConcurrency, Registerer: p.registry,
+		Wrap: p.transport("payment"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() error { p.payments.Close(); return nil })
 	if p.cfg.WarehouseURL != "" {
-		if p.warehouse, err = warehouse.New(warehouse.Config{URL: p.cfg.WarehouseURL, Timeout: p.cfg.WarehouseTimeout}); err != nil {
+		if p.warehouse, err = warehouse.New(warehouse.Config{URL: p.cfg.WarehouseURL, Timeout: p.cfg.WarehouseTimeout, Wrap: p.transport("warehouse")}); err != nil {
 			return nil, err
 		}
 		p.closers = append(p.closers, func() error { p.warehouse.Close(); return nil })
@@ -117,9 +126,9 @@ const countsConns = 2
 
 func (p *platform) openDB(conns int) (db *orderdb.DB, err error) {
 	if p.cfg.SQLitePath != "" {
-		db, err = orderdb.OpenSQLite(p.cfg.SQLitePath)
+		db, err = orderdb.OpenSQLite(p.cfg.SQLitePath, p.pool("sqlite")...)
 	} else {
-		db, err = orderdb.OpenMySQL(p.cfg.MySQLDSN, conns)
+		db, err = orderdb.OpenMySQL(p.cfg.MySQLDSN, conns, p.pool("mysql")...)
 	}
 	if err == nil {
 		p.closers = append(p.closers, db.Disconnect)
@@ -156,6 +165,9 @@ func (p *platform) dialTemporal(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
+	if options.Interceptors, err = tracing.Interceptors(p.tracing); err != nil {
+		return err
+	}
 	temporal, hangUp, err := DialTemporal(ctx, options, p.registry, p.log)
 	if err != nil {
 		return err
@@ -175,7 +187,7 @@ func DialTemporal(ctx context.Context, options client.Options, reg prometheus.Re
 	if err != nil {
 		return nil, nil, fmt.Errorf("bridge Temporal's metrics: %w", err)
 	}
-	options.Logger = sdklog.NewStructuredLogger(log)
+	options.Logger = tracing.TemporalLogger(log)
 	options.MetricsHandler = handler
 	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

@@ -29,7 +29,7 @@ type Worker struct {
 
 // NewWorker connects a worker; Start sets it to work. After an error there is nothing to stop.
 func NewWorker(ctx context.Context, o Options) (*Worker, error) {
-	p, err := newPlatform(ctx, o)
+	p, err := newPlatform(ctx, "holdfast-worker", o)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
 	"holdfast/app"
@@ -26,6 +27,7 @@ import (
 	"holdfast/metrics"
 	"holdfast/orderdb"
 	"holdfast/payment/sandbox"
+	"holdfast/tracing"
 	warehousesandbox "holdfast/warehouse/sandbox"
 	"holdfast/workflows"
 )
@@ -57,6 +59,8 @@ type Config struct {
 	Settings map[string]string
 	// Log takes what is worth knowing; nil drops it.
 	Log *slog.Logger
+	// TracerProvider makes the spans of api and worker. Nil makes one as OTEL_* say, which may be none.
+	TracerProvider trace.TracerProvider
 }
 
 // Stack is a stack that runs.
@@ -185,9 +189,15 @@ func (s *Stack) startPrograms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openTracing(ctx); err != nil {
+		return err
+	}
 	registry := metrics.NewRegistry()
-	temporal, hangUp, err := app.DialTemporal(ctx, client.Options{HostPort: s.TemporalAddr(), Namespace: Namespace},
-		registry, s.log.With("program", "sdk"))
+	options := client.Options{HostPort: s.TemporalAddr(), Namespace: Namespace}
+	if options.Interceptors, err = tracing.Interceptors(s.cfg.TracerProvider); err != nil {
+		return err
+	}
+	temporal, hangUp, err := app.DialTemporal(ctx, options, registry, s.log.With("program", "sdk"))
 	if err != nil {
 		return err
 	}
@@ -199,7 +209,7 @@ func (s *Stack) startPrograms(ctx context.Context) error {
 			return program.Stop(ctx)
 		}
 	}
-	s.worker, err = app.NewWorker(ctx, app.Options{Config: cfg, Log: s.log.With("program", "worker"), Registry: registry, Temporal: temporal})
+	s.worker, err = app.NewWorker(ctx, app.Options{Config: cfg, Log: s.log.With("program", "worker"), Registry: registry, Temporal: temporal, TracerProvider: s.cfg.TracerProvider})
 	if err != nil {
 		return err
 	}
@@ -207,7 +217,7 @@ func (s *Stack) startPrograms(ctx context.Context) error {
 	if err := s.worker.Start(ctx); err != nil {
 		return err
 	}
-	s.api, err = app.NewAPI(ctx, app.Options{Config: cfg, Log: s.log.With("program", "api"), Temporal: temporal})
+	s.api, err = app.NewAPI(ctx, app.Options{Config: cfg, Log: s.log.With("program", "api"), Temporal: temporal, TracerProvider: s.cfg.TracerProvider})
 	if err != nil {
 		return err
 	}
@@ -216,6 +226,20 @@ func (s *Stack) startPrograms(ctx context.Context) error {
 		return err
 	}
 	return s.tellAPI(s.api.Addr())
+}
+
+// openTracing makes the one provider of api and worker, since they share a Temporal client, unless one was given.
+func (s *Stack) openTracing(ctx context.Context) error {
+	if s.cfg.TracerProvider != nil {
+		return nil
+	}
+	provider, err := tracing.FromEnv(ctx, "holdfast", s.log)
+	if err != nil || provider == nil {
+		return err
+	}
+	s.cfg.TracerProvider = provider
+	s.closers = append(s.closers, provider.Stop)
+	return nil
 }
 
 // tellAPI sends the gateway's webhooks to the API, whose address may not be known before it has started.
