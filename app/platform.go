@@ -69,9 +69,10 @@ func newPlatform(ctx context.Context, service string, o Options) (p *platform, e
 		cfg: o.Config, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), temporal: o.Temporal,
 		tracing: o.TracerProvider, registry: cmp.Or(o.Registry, metrics.NewRegistry()), failed: make(chan error, 1),
 	}
+	opened := p // p is nil by then
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.close())
+			err = errors.Join(err, opened.close())
 		}
 	}()
 	if err := p.openTracing(ctx, service); err != nil {
