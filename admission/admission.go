@@ -171,7 +171,7 @@ func (a *Admission) Enter(ctx context.Context, o order.Order) (*Ticket, error) {
 		a.waiting++
 		a.customers[o.CustomerID]++
 	}
-	a.launch()
+	a.launch() //nolint:contextcheck // a workflow is waited for whether or not this caller stays
 	return &Ticket{a: a, entry: e}, nil
 }
 

@@ -39,7 +39,7 @@ func (p *platform) transport(peer string) func(http.RoundTripper) http.RoundTrip
 	if p.tracing == nil {
 		return nil
 	}
-	return func(base http.RoundTripper) http.RoundTripper { return tracing.Transport(p.tracing, peer, base) }
+	return func(base http.RoundTripper) http.RoundTripper { return tracing.Transport(peer, base) }
 }
 
 func (p *platform) pool(system string) []orderdb.Option {

@@ -83,7 +83,9 @@ func OpenMySQL(dsn string, maxConns int, options ...Option) (*DB, error) {
 // Option is how a database is opened otherwise than usual.
 type Option func(*opening)
 
-type opening struct{ pool func(driver.Connector) *sql.DB }
+type opening struct {
+	pool func(driver.Connector) *sql.DB
+}
 
 // WithPool has the pool of connections opened by something else than sql.OpenDB, such as to see its statements.
 func WithPool(open func(driver.Connector) *sql.DB) Option {
@@ -123,7 +125,9 @@ func OpenSQLite(path string, options ...Option) (*DB, error) {
 type sqliteConnector string
 
 // Connect implements driver.Connector.
-func (dsn sqliteConnector) Connect(context.Context) (driver.Conn, error) { return dsn.Driver().Open(string(dsn)) }
+func (dsn sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	return dsn.Driver().Open(string(dsn))
+}
 
 // Driver implements driver.Connector. It keeps nothing, so that a new one is as good.
 func (sqliteConnector) Driver() driver.Driver { return &sqlite.Driver{} }

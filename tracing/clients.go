@@ -11,7 +11,6 @@ import (
 
 	"github.com/XSAM/otelsql"
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -20,14 +19,35 @@ import (
 )
 
 // Transport makes a span of each request that belongs to a trace, and tells the other side, which is called peer, of it in a
-// traceparent header.
-func Transport(provider trace.TracerProvider, peer string, base http.RoundTripper) http.RoundTripper {
-	return otelhttp.NewTransport(base,
-		otelhttp.WithTracerProvider(provider), otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
-		otelhttp.WithPropagators(propagation.TraceContext{}),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return peer + " " + r.Method }),
-		otelhttp.WithFilter(func(r *http.Request) bool { return isTraced(r.Context()) }),
-	)
+// traceparent header. It tells no path and no words of an error, as otelhttp would: net/http quotes a malformed answer in full.
+func Transport(peer string, base http.RoundTripper) http.RoundTripper { return transport{peer, base} }
+
+type transport struct {
+	peer string
+	base http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper. The span ends with the head of the answer: bodies are short.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !isTraced(r.Context()) {
+		return t.base.RoundTrip(r)
+	}
+	ctx, span := Start(r.Context(), t.peer+" "+r.Method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Host),
+	))
+	defer span.End()
+	r = r.Clone(ctx)
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	response, err := t.base.RoundTrip(r)
+	if err != nil {
+		span.SetStatus(codes.Error, "")
+		return nil, err
+	}
+	span.SetAttributes(attribute.Int("http.response.status_code", response.StatusCode))
+	if response.StatusCode >= http.StatusBadRequest {
+		span.SetStatus(codes.Error, "")
+	}
+	return response, nil
 }
 
 // OpenPool opens a pool of connections that makes a span of each statement that belongs to a trace. The statement is told

@@ -32,7 +32,9 @@ func (h spanIDs) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (h spanIDs) WithAttrs(attrs []slog.Attr) slog.Handler { return spanIDs{h.Handler.WithAttrs(attrs)} }
+func (h spanIDs) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return spanIDs{h.Handler.WithAttrs(attrs)}
+}
 
 // WithGroup implements slog.Handler.
 func (h spanIDs) WithGroup(name string) slog.Handler { return spanIDs{h.Handler.WithGroup(name)} }

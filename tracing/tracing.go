@@ -53,7 +53,7 @@ func Start(ctx context.Context, name string, options ...trace.SpanStartOption) (
 	if !parent.IsRecording() {
 		return ctx, trace.SpanFromContext(context.Background())
 	}
-	return Tracer(parent.TracerProvider()).Start(ctx, name, options...)
+	return Tracer(parent.TracerProvider()).Start(ctx, name, options...) //nolint:spancheck // whoever called ends it
 }
 
 // Provider makes spans and exports them in the background.
