@@ -8,8 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
+
+	"holdfast/tracing"
 )
 
 // recorded are the ways of an order to end, and the other workflows, that must have a history. `make histories`
@@ -32,20 +36,42 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	var names []string
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			t.Parallel()
-			replayer := worker.NewWorkflowReplayer()
-			configured.Register(replayer)
-			if err := replayer.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file); err != nil {
-				t.Error(err)
-			}
-		})
+		for how, options := range map[string]worker.WorkflowReplayerOptions{"plain": {}, "traced": traced(t)} {
+			t.Run(filepath.Base(file)+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				replayer, err := worker.NewWorkflowReplayerWithOptions(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				configured.Register(replayer)
+				if err := replayer.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 	for _, way := range recorded {
 		if !slices.Contains(names, way) {
 			t.Errorf("no recorded history of %s: run make histories", way)
 		}
 	}
+}
+
+// traced is how a worker replays that makes spans: it may meet histories of one that does not.
+func traced(t *testing.T) (options worker.WorkflowReplayerOptions) {
+	t.Helper()
+	interceptors, err := tracing.Interceptors(sdktrace.NewTracerProvider())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interceptors {
+		ofWorkers, ok := i.(interceptor.WorkerInterceptor)
+		if !ok {
+			t.Fatalf("%T does not see workflows", i)
+		}
+		options.Interceptors = append(options.Interceptors, ofWorkers)
+	}
+	return options
 }
 
 // TestStraightPathIsShort holds the history of a straight-through order to the bound of the design:

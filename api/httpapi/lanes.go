@@ -23,7 +23,7 @@ import (
 type lanes struct {
 	temporal  Temporal
 	taskQueue string
-	patience  time.Duration // for Temporal to take a workflow
+	patience  time.Duration        // for Temporal to take a workflow
 	tracing   trace.TracerProvider // nil for none
 }
 
