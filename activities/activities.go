@@ -80,6 +80,9 @@ func register[In, Out any](r worker.ActivityRegistry, m *Metrics, step Step[In, 
 		failure := undecidedOf(outcomes)
 		m.observe(step.Name, laneAlone, failure, time.Since(started))
 		if failure != nil {
+			if activity.GetInfo(ctx).IsLocalActivity { // of which Temporal logs no failure
+				activity.GetLogger(ctx).Debug("undecided in its fast phase", "class", failure.Class, "error", failure.Message)
+			}
 			return nil, temporalError(failure)
 		}
 		return outcomes, nil

@@ -54,7 +54,7 @@ func (a *API) cancelOrder(ctx context.Context, in *cancelRequest) (*placeAnswer,
 
 func (a *API) cancellationUnknown(ctx context.Context, id order.ID, reason error) *Problem {
 	return a.unavailable(ctx, fmt.Errorf("cancel %s: %w", id, reason),
-		"the outcome is not known: the order may or may not be cancelled. Repeat the request, which is harmless")
+		"the outcome is not known: the order may or may not be cancelled. Repeat the request, which is harmless", "order_id", id)
 }
 
 // answerCancelled is the one place where a row becomes the answer to whoever cancels the order.

@@ -155,7 +155,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 func (a *API) outcomeUnknown(ctx context.Context, id order.ID, reason error) *Problem {
 	return a.unavailable(ctx, fmt.Errorf("place %s: %w", id, reason),
-		"the outcome is not known: the order may or may not be placed. Repeat the request with the same Idempotency-Key")
+		"the outcome is not known: the order may or may not be placed. Repeat the request with the same Idempotency-Key", "order_id", id)
 }
 
 // unknownSKUs gives those of the SKUs that do not exist. Those that do are remembered for good; those

@@ -183,10 +183,10 @@ func (a *API) explain(ctx context.Context, err error) *Problem {
 }
 
 // unavailable logs the reason and answers without it. If the client hung up, or the server is stopping,
-// the reason is only that.
-func (a *API) unavailable(ctx context.Context, reason error, detail string) *Problem {
+// the reason is only that. about are further attributes of the line.
+func (a *API) unavailable(ctx context.Context, reason error, detail string, about ...any) *Problem {
 	if ctx.Err() == nil {
-		a.log(ctx).ErrorContext(ctx, "answered unavailable", "error", reason)
+		a.log(ctx).With(about...).ErrorContext(ctx, "answered unavailable", "error", reason)
 	}
 	p := newProblem(slugUnavailable, "%s", detail)
 	p.retryAfter = 1
