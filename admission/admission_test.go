@@ -34,6 +34,7 @@ type carrier struct {
 type flight struct {
 	c      *carrier
 	orders []string // named
+	from   []any    // what whoever entered them is called, nil without a name
 	alone  bool
 	land   chan struct{}
 }
@@ -74,12 +75,21 @@ func (c *carrier) started() []*flight {
 	return slices.Clone(c.flights)
 }
 
-func (c *carrier) StartOne(_ context.Context, o order.Order) (admission.Workflow, error) {
-	return c.start(&flight{orders: []string{o.PaymentMethod}, alone: true})
+// caller is the key of a name in a context.
+type caller struct{}
+
+func (c *carrier) StartOne(ctx context.Context, o order.Order) (admission.Workflow, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return c.start(&flight{orders: []string{o.PaymentMethod}, from: []any{ctx.Value(caller{})}, alone: true})
 }
 
-func (c *carrier) StartBatch(_ context.Context, batch []json.RawMessage, _ []context.Context) (admission.Workflow, error) {
+func (c *carrier) StartBatch(_ context.Context, batch []json.RawMessage, origins []context.Context) (admission.Workflow, error) {
 	f := &flight{}
+	for _, origin := range origins {
+		f.from = append(f.from, origin.Value(caller{}))
+	}
 	for _, text := range batch {
 		var o order.Order
 		if err := json.Unmarshal(text, &o); err != nil {
@@ -656,6 +666,27 @@ func TestRetryAfterIsHonest(t *testing.T) {
 		d.land(2) // 100 orders: 20 a second, over five seconds
 		if got := d.RetryAfter(); got < 4 || got > 6 {
 			t.Errorf("100 orders at 20 a second take %d s", got)
+		}
+	})
+}
+
+// TestACarrierKnowsWhoEntered: also of those who have left meanwhile, which ends nothing.
+func TestACarrierKnowsWhoEntered(t *testing.T) {
+	at(t, nil, func(t *testing.T, d *door) {
+		for _, name := range []string{"a", "b", "c", "d"} {
+			ctx, leave := context.WithCancel(context.WithValue(t.Context(), caller{}, name))
+			leave()
+			if _, err := d.Enter(ctx, named(t, "c-"+name, name)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		d.land(0)
+		d.flew(t, "a", "b", "c+d")
+		for i, want := range [][]any{{"a"}, {"b"}, {"c", "d"}} {
+			if got := d.started()[i].from; !slices.Equal(got, want) {
+				t.Errorf("flight %d came from %v, want %v", i, got, want)
+			}
 		}
 	})
 }

@@ -57,7 +57,11 @@ func Start(ctx context.Context, name string, options ...trace.SpanStartOption) (
 }
 
 // Provider makes spans and exports them in the background.
-type Provider struct{ *sdktrace.TracerProvider }
+type Provider struct {
+	*sdktrace.TracerProvider
+
+	log *slog.Logger
+}
 
 // FromEnv makes a provider that exports by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 // says. It returns nil if neither is set, or tracing is switched off. All other variables are OpenTelemetry's as well.
@@ -80,10 +84,11 @@ func FromEnv(ctx context.Context, service string, log *slog.Logger) (*Provider, 
 	if err != nil {
 		return nil, fmt.Errorf("describe the program to the traces: %w", err)
 	}
-	return &Provider{sdktrace.NewTracerProvider(
+	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(about), sdktrace.WithSampler(sampler),
 		sdktrace.WithBatcher(&quietExporter{SpanExporter: exporter, log: log}),
-	)}, nil
+	)
+	return &Provider{provider, log}, nil
 }
 
 func wanted() bool {
@@ -113,9 +118,13 @@ const flushTimeout = 2 * time.Second
 func (p *Provider) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	_ = p.Shutdown(ctx) // the exporter has said why
+	if err := p.Shutdown(ctx); err != nil {
+		p.log.WarnContext(ctx, lost, "error", err)
+	}
 	return nil
 }
+
+const lost = "spans are lost"
 
 // quietExporter says once that spans are lost, and once that they go again. OpenTelemetry would tell a handler that is
 // global, which prints.
@@ -131,7 +140,7 @@ func (e *quietExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOn
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch was := e.failing.Swap(err != nil); {
 	case err != nil && !was:
-		e.log.WarnContext(ctx, "spans are lost", "error", err)
+		e.log.WarnContext(ctx, lost, "error", err)
 	case err == nil && was:
 		e.log.InfoContext(ctx, "spans are exported again")
 	}

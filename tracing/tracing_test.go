@@ -1,9 +1,13 @@
 package tracing
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -97,6 +101,35 @@ func TestNobodyWaitsForAnExporterThatIsDown(t *testing.T) {
 					t.Errorf("the stop took %s", took)
 				}
 			})
+		}
+	}
+}
+
+// TestSpansReachACollector: by OTLP over HTTP, before the stop has returned, under the name of the program or the operator's.
+func TestSpansReachACollector(t *testing.T) {
+	got := make(chan []byte, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- append([]byte(r.URL.Path+" "), body...)
+	}))
+	defer collector.Close()
+	for name, want := range map[string]string{"": "holdfast-test", "the-shop": "the-shop"} {
+		p, err := fromEnv(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL, "OTEL_SERVICE_NAME": name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, span := Tracer(p).Start(t.Context(), "an order")
+		span.End()
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+		select {
+		case text := <-got:
+			if !bytes.HasPrefix(text, []byte("/v1/traces ")) || !bytes.Contains(text, []byte("an order")) || !bytes.Contains(text, []byte(want)) {
+				t.Errorf("the collector got %q, want the span from %s", text, want)
+			}
+		default:
+			t.Error("the collector got nothing")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -295,4 +296,34 @@ func TestAnOrderThatHasToBePatientStaysOneTrace(t *testing.T) {
 		}
 	}
 	kept.wantDiscreet(t, "ada-lovelace", "tok_slow")
+}
+
+// TestOrdersDoNotWaitForACollectorThatIsDown: each is answered within the time that a POST waits by itself.
+func TestOrdersDoNotWaitForACollectorThatIsDown(t *testing.T) {
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	for name, addr := range map[string]string{"refuses": "127.0.0.1:1", "is silent": silent.Addr().String()} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+addr)
+			var log lines
+			front := open(t, func(c *stack.Config) { c.Log = log.logger() })
+			front.sell(t, "mug", 1000)
+			for i := range 100 { // some 5000 spans, twice the queue
+				answer, err := front.Place(t.Context(), fmt.Sprint(i), shop.Buy("ada-lovelace", "tok_ok", "mug", 1), 5*time.Second)
+				if err != nil || answer.Status != http.StatusCreated {
+					t.Fatalf("order %d: answered %d %+v, %v", i, answer.Status, answer.Problem, err)
+				}
+			}
+			front.quiet(t)
+			if err := front.Stop(); err != nil {
+				t.Error(err)
+			}
+			if told := slices.ContainsFunc(log.all(t), func(l map[string]any) bool { return l["msg"] == "spans are lost" }); !told {
+				t.Error("nobody was told that spans are lost")
+			}
+		})
+	}
 }
