@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -42,30 +43,42 @@ func (h spanIDs) WithGroup(name string) slog.Handler { return spanIDs{h.Handler.
 // TemporalLogger gives the Temporal SDK a logger whose lines read as all others: its names become ours, an activity is a
 // step, and a workflow of an order says which.
 func TemporalLogger(log *slog.Logger) sdklog.Logger {
-	return sdklog.NewStructuredLogger(slog.New(ourNames{log.Handler()}))
+	return sdklog.NewStructuredLogger(slog.New(ourNames{next: log.Handler()}))
 }
 
-type ourNames struct{ slog.Handler }
+// ourNames puts attributes off until there is a line: the SDK makes a logger for each workflow and each activity, and most of
+// them never say a word.
+type ourNames struct {
+	next  slog.Handler
+	attrs []slog.Attr // by the SDK's names
+}
+
+// Enabled implements slog.Handler.
+func (h ourNames) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
 
 // Handle implements slog.Handler.
 func (h ourNames) Handle(ctx context.Context, r slog.Record) error {
-	attrs := make([]slog.Attr, 0, r.NumAttrs())
+	attrs := slices.Clone(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		attrs = append(attrs, a)
 		return true
 	})
 	renamed := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
 	renamed.AddAttrs(rename(attrs)...)
-	return h.Handler.Handle(ctx, renamed)
+	return h.next.Handle(ctx, renamed)
 }
 
 // WithAttrs implements slog.Handler.
 func (h ourNames) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return ourNames{h.Handler.WithAttrs(rename(attrs))}
+	return ourNames{h.next, slices.Concat(h.attrs, attrs)}
 }
 
 // WithGroup implements slog.Handler.
-func (h ourNames) WithGroup(name string) slog.Handler { return ourNames{h.Handler.WithGroup(name)} }
+func (h ourNames) WithGroup(name string) slog.Handler {
+	return ourNames{next: h.next.WithAttrs(rename(h.attrs)).WithGroup(name)}
+}
 
 func rename(attrs []slog.Attr) []slog.Attr {
 	renamed := make([]slog.Attr, 0, len(attrs)+1)
