@@ -49,7 +49,7 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.fail)}, nil
+	return &API{platform: p, handler: handler, server: newServer(p.cfg.APIAddr, handler, p.log, p.fail)}, nil
 }
 
 // newWebhook gives nil if there is no secret.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -18,7 +19,7 @@ type server struct {
 	fail     func(error)
 }
 
-func newServer(address string, handler http.Handler, fail func(error)) *server {
+func newServer(address string, handler http.Handler, log *slog.Logger, fail func(error)) *server {
 	s := &server{
 		address: address,
 		http: &http.Server{
@@ -30,6 +31,7 @@ func newServer(address string, handler http.Handler, fail func(error)) *server {
 			WriteTimeout:   5 * time.Minute,
 			IdleTimeout:    2 * time.Minute,
 			MaxHeaderBytes: 16 << 10,
+			ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn), // it would print
 		},
 		fail: fail,
 	}

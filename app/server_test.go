@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"testing"
@@ -17,7 +18,7 @@ func TestAConnectionThatAsksNothingHoldsNoStopUp(t *testing.T) {
 		close(asked)
 		<-answer
 		_, _ = io.WriteString(w, "done")
-	}), func(err error) { t.Error(err) })
+	}), slog.New(slog.DiscardHandler), func(err error) { t.Error(err) })
 	if err := s.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

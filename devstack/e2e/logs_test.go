@@ -37,6 +37,12 @@ func (l *lines) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
+func (l *lines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.text.Bytes(), []byte(text))
+}
+
 // all gives the lines, each of which must be JSON.
 func (l *lines) all(t *testing.T) (found []map[string]any) {
 	t.Helper()
@@ -189,7 +195,7 @@ func TestThePasswordOfTheDatabaseIsNotLogged(t *testing.T) {
 	const password, wrong = "correct-horse-battery", "staple-of-a-battery"
 	dsn := passwordFor(t, testserver.MariaDBDatabase(t), password)
 	var log lines
-	front := open(t, func(c *stack.Config) {
+	front, kept := openTraced(t, func(c *stack.Config) {
 		c.Log, c.MySQL, c.Settings = log.logger(), dsn, map[string]string{}
 		restless(c.Settings)
 	})
@@ -208,6 +214,7 @@ func TestThePasswordOfTheDatabaseIsNotLogged(t *testing.T) {
 	}
 	log.logger().Error("stopped", "error", err)
 	log.wantNone(t, buyer, secret, password, wrong)
+	kept.wantDiscreet(t, buyer, secret, password, wrong)
 }
 
 // passwordFor makes a user of the database who has a password.

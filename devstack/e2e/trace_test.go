@@ -3,8 +3,10 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -326,4 +328,32 @@ func TestOrdersDoNotWaitForACollectorThatIsDown(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProgramsTellACollectorUnderTheirNames: api and worker as processes, as OTEL_* say.
+func TestProgramsTellACollectorUnderTheirNames(t *testing.T) {
+	t.Parallel()
+	var got lines
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(&got, r.Body)
+	}))
+	t.Cleanup(collector.Close)
+	floor := openFloor(t, func(c *stack.Config) {
+		c.Settings = map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL, "OTEL_BSP_SCHEDULE_DELAY": "50"} // ms
+	})
+	floor.hire(t)
+	floor.sell(t, "mug", 1)
+	if answer := floor.traced().buy(t, "k", shop.Buy("ada-lovelace", "tok_ok", "mug", 1)); answer.Status != http.StatusCreated {
+		t.Fatalf("answered %d %+v", answer.Status, answer.Problem)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, want := range []string{"holdfast-api", "holdfast-worker", requestSpan, "RunActivity:Commit"} {
+		for !got.has(want) {
+			if pause(ctx, 10*time.Millisecond); ctx.Err() != nil {
+				t.Fatalf("the collector hears nothing of %s", want)
+			}
+		}
+	}
+	got.wantNone(t, "ada-lovelace", "tok_ok")
 }
