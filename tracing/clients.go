@@ -19,7 +19,7 @@ import (
 )
 
 // Transport makes a span of each request that belongs to a trace, and tells the other side, which is called peer, of it in a
-// traceparent header. It tells no path and no words of an error, as otelhttp would: net/http quotes a malformed answer in full.
+// traceparent header, also that it is not sampled. The span tells no path and no words of an error, as otelhttp would: net/http quotes a malformed answer in full.
 func Transport(peer string, base http.RoundTripper) http.RoundTripper { return transport{peer, base} }
 
 type transport struct {
@@ -29,7 +29,7 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper. The span ends with the head of the answer: bodies are short.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !isTraced(r.Context()) {
+	if !trace.SpanContextFromContext(r.Context()).IsValid() {
 		return t.base.RoundTrip(r)
 	}
 	ctx, span := Start(r.Context(), t.peer+" "+r.Method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
