@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help build demo dev bench chaos alerts fuzz mutants test lint histories strategies fmt clean programs devstack tools
+.PHONY: help build demo dev bench chaos alerts pictures fuzz mutants test lint histories strategies fmt clean programs devstack tools
 
 # Flags for "go test" in "make test": make test TESTFLAGS='-run TestReserve -v'
 TESTFLAGS =
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench      measure speed against yardsticks; takes minutes (BENCHFLAGS=... for bin/devstack bench)'
 	@echo 'make chaos      break everything at random while shoppers buy, for SEED=n DURATION=60s, and check every promise'
 	@echo 'make alerts     make each alert fire under a real Prometheus; takes minutes'
+	@echo 'make pictures   take the pictures of the README: dashboards of a sale, and the Web UI'
 	@echo 'make fuzz       feed every fuzz target inputs of all kinds, for FUZZTIME=20s each'
 	@echo 'make test       every test; says what it could not run (TESTFLAGS=... for go test)'
 	@echo 'make lint       formatting, linters, workflow determinism, known vulnerabilities'
@@ -64,6 +65,9 @@ chaos: build
 
 alerts: build
 	@bin/devstack alerts
+
+pictures: build
+	@bin/devstack pictures
 
 fuzz:
 	@for target in ./api/httpapi:FuzzDecode ./api/httpapi:FuzzCursor ./api/httpapi:FuzzRequest ./order:FuzzKey ./payment:FuzzWebhook; do \

@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"holdfast/config"
 )
@@ -37,7 +37,7 @@ func Run[P Program](name string, stderr io.Writer, connect func(context.Context,
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	redis.SetLogger(silent{}) // what it would print is in the errors that it returns
+	logging.Disable() // what go-redis would print is in the errors that it returns
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: cfg.LogLevel})).With("program", name)
 	if err := runUntil(ctx, restore, cfg, log, connect); err != nil {
 		log.Error("stopped", "error", err)
@@ -45,12 +45,6 @@ func Run[P Program](name string, stderr io.Writer, connect func(context.Context,
 	}
 	return 0
 }
-
-// silent drops what go-redis would print to stderr, which takes JSON alone.
-type silent struct{}
-
-// Printf implements go-redis's logging interface.
-func (silent) Printf(context.Context, string, ...any) {}
 
 func runUntil[P Program](ctx context.Context, restore func(), cfg config.Config, log *slog.Logger,
 	connect func(context.Context, Options) (P, error),

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
 
 	"holdfast/devstack/alerts"
@@ -21,11 +22,13 @@ import (
 	"holdfast/devstack/chaos"
 	"holdfast/devstack/demo"
 	"holdfast/devstack/histories"
+	"holdfast/devstack/pictures"
 	"holdfast/devstack/stack"
 )
 
 func main() {
 	ctx, restore := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	logging.Disable()               // what go-redis would print is in the errors that it returns
 	context.AfterFunc(ctx, restore) // a second Ctrl-C ends the process at once
 	if err := command().ExecuteContext(ctx); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "devstack:", err)
@@ -65,7 +68,7 @@ Use a real server instead of an embedded one with --redis, --mysql or --temporal
 	flags.StringVar(&cfg.MySQL, "mysql", "", "DSN of a real MySQL or MariaDB to use")
 	flags.StringVar(&cfg.TemporalAddress, "temporal-address", "", "HOST:PORT of a real Temporal to use")
 	flags.BoolVar(&cfg.InfraOnly, "infra-only", false, "leave api and worker to be started as processes of their own")
-	cmd.AddCommand(demo.Command(), bench.Command(), chaos.Command(), alerts.Command(), histories.Command())
+	cmd.AddCommand(demo.Command(), bench.Command(), chaos.Command(), alerts.Command(), pictures.Command(), histories.Command())
 	return cmd
 }
 
