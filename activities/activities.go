@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"holdfast/order"
+	"holdfast/tracing"
 )
 
 // Activities are the steps on their ports. All fields are required.
@@ -78,7 +79,7 @@ func register[In, Out any](r worker.ActivityRegistry, m *Metrics, step Step[In, 
 		started := time.Now()
 		outcomes := run(ctx, batch)
 		failure := undecidedOf(outcomes)
-		m.observe(step.Name, laneAlone, failure, time.Since(started))
+		m.observe(step.Name, tracing.LaneAlone, failure, time.Since(started))
 		if failure != nil {
 			if activity.GetInfo(ctx).IsLocalActivity { // of which Temporal logs no failure
 				activity.GetLogger(ctx).Debug("undecided in its fast phase", "class", failure.Class, "error", failure.Message)

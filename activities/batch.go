@@ -136,7 +136,7 @@ func advance[In, Out any](ctx context.Context, b *batch, at stage, name string, 
 	defer span.End()
 	started := time.Now()
 	outcomes := step(ctx, batch)
-	b.Metrics.observe(name, laneBatch, undecidedOf(outcomes), time.Since(started))
+	b.Metrics.observe(name, tracing.LaneBatch, undecidedOf(outcomes), time.Since(started))
 	for i, c := range orders {
 		if failure := outcomes[i].Failure; failure != nil {
 			c.leave(fmt.Errorf("%s: %w", name, failure))

@@ -15,12 +15,6 @@ type Metrics struct {
 	payments *prometheus.CounterVec
 }
 
-// The lanes, as metrics name them.
-const (
-	laneAlone = "alone" // an order in a workflow of its own
-	laneBatch = "batch"
-)
-
 // NewMetrics registers the series with reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{

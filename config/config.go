@@ -86,8 +86,9 @@ type Config struct {
 	// on a system that is well; a shorter one costs a question to Temporal for each order in flight, and no more.
 	ReconcileGrace time.Duration `env:"HOLDFAST_RECONCILE_GRACE" envDefault:"1m"`
 
-	// AuditEvery is how often the audit runs by itself. 0 leaves it to people.
-	AuditEvery time.Duration `env:"HOLDFAST_AUDIT_EVERY" envDefault:"1h"`
+	// AuditEvery is how often the audit runs by itself. 0 leaves it to people. It reads all orders, and the provider's and the
+	// warehouse's whole records once for each 100,000 of them.
+	AuditEvery time.Duration `env:"HOLDFAST_AUDIT_EVERY" envDefault:"6h"`
 
 	// WarehouseURL is the base URL of the warehouse. Without one nothing is handed off.
 	WarehouseURL string `env:"HOLDFAST_WAREHOUSE_URL"`

@@ -189,7 +189,7 @@ func TestColdSKUsFallBackOutOfMemory(t *testing.T) {
 				t.Fatalf("%+v", o)
 			}
 		}
-		if used := int64(s.used(t)); used > full {
+		if used := s.used(t); used > full {
 			full, keys = used, s.rdb.DBSize(t.Context()).Val()
 		}
 	}
