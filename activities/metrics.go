@@ -35,6 +35,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"outcome"}),
 	}
 	reg.MustRegister(m.steps, m.orders, m.payments)
+	// So that increase() sees the first of each.
+	for _, outcome := range []string{string(order.Approved), string(order.Declined), string(order.PaymentPending), outcomeUnknown} {
+		m.payments.WithLabelValues(outcome)
+	}
 	return m
 }
 
@@ -55,11 +59,14 @@ func (m *Metrics) count(rows []order.Row) {
 	}
 }
 
+// outcomeUnknown is a charge of which the provider said nothing.
+const outcomeUnknown = "unknown"
+
 func (m *Metrics) paid(outcomes []order.Outcome[order.Payment]) {
 	for _, o := range outcomes {
 		outcome := string(o.Answer.Verdict)
 		if o.Failure != nil {
-			outcome = "unknown"
+			outcome = outcomeUnknown
 		}
 		m.payments.WithLabelValues(outcome).Inc()
 	}

@@ -93,7 +93,7 @@ func NewPurgeMetrics(reg prometheus.Registerer) *PurgeMetrics {
 		Help: "Rows that were deleted from the order database, by table and reason. The table deletions keeps the same for each day.",
 	}, []string{"table", "reason"})}
 	reg.MustRegister(m.rows)
-	m.count(order.Purged{}) // a series that begins with its first deletions would hide them from increase()
+	m.count(order.Purged{}) // so that increase() sees the first deletions
 	return m
 }
 

@@ -13,12 +13,8 @@ import (
 	"holdfast/orderdb"
 )
 
-const (
-	// mostOwed bounds how many unsettled orders a scrape reads.
-	mostOwed = 10_000
-	// mostUntold bounds how many orders a scrape counts that wait for Kafka, beyond the bound on these.
-	mostUntold = 1_000_000
-)
+// mostOwed bounds how many unsettled orders a scrape reads.
+const mostOwed = 10_000
 
 // books reads what the metrics say of the order database.
 func (p *platform) books(ctx context.Context) (metrics.Books, error) {
@@ -38,7 +34,7 @@ func (p *platform) books(ctx context.Context) (metrics.Books, error) {
 		books.Owed[string(status)] = owing(owed[status])
 	}
 	if p.publishes() {
-		orders, receipts, err := p.orders.Untold(ctx, mostUntold)
+		orders, receipts, err := p.orders.Untold(ctx, p.cfg.UntoldOrders)
 		if err != nil {
 			return books, err
 		}

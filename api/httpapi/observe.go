@@ -36,6 +36,11 @@ func newSeries(reg prometheus.Registerer) *series {
 		}, []string{"route", "status"}),
 	}
 	reg.MustRegister(s.requests, s.duration)
+	for _, status := range []int{
+		http.StatusCreated, http.StatusAccepted, http.StatusPaymentRequired, http.StatusConflict, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	} {
+		s.requests.WithLabelValues(pathOfOrders, http.MethodPost, strconv.Itoa(status)) // so that increase() sees the first of each
+	}
 	return s
 }
 

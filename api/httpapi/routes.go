@@ -25,7 +25,7 @@ func (a *API) routes() {
 
 func (a *API) orderRoutes() {
 	register(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/orders", OperationID: "placeOrder", Tags: []string{tagOrders},
+		Method: http.MethodPost, Path: pathOfOrders, OperationID: "placeOrder", Tags: []string{tagOrders},
 		Summary: "Place an order",
 		Description: "Answers what became of the order, or, if it has no end within the wait, that it is PENDING. " +
 			"The same customer, key and body again is the same order, and answers how it stands now. " +
@@ -43,14 +43,14 @@ func (a *API) orderRoutes() {
 			Schema:      &huma.Schema{Type: huma.TypeString, Pattern: "^[!-~]{1,255}$"},
 		}},
 	}, a.placeOrder)
-	takesBody[orderInput](a, "/v1/orders")
-	a.mux.Post("/v1/orders", a.servePlaceOrder)
+	takesBody[orderInput](a, pathOfOrders)
+	a.mux.Post(pathOfOrders, a.servePlaceOrder)
 	register(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/orders/{id}", OperationID: "getOrder", Tags: []string{tagOrders},
 		Summary: "Get an order", Errors: []int{404, 410, 503},
 	}, a.getOrder)
 	register(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/orders", OperationID: "listOrders", Tags: []string{tagOrders},
+		Method: http.MethodGet, Path: pathOfOrders, OperationID: "listOrders", Tags: []string{tagOrders},
 		Summary: "List orders, newest first", Errors: []int{400, 422, 503},
 	}, a.listOrders)
 	register(a, huma.Operation{

@@ -14,7 +14,10 @@ import (
 	"holdfast/tracing"
 )
 
-const pathOfWebhook = "/v1/payments/webhook"
+const (
+	pathOfOrders  = "/v1/orders"
+	pathOfWebhook = "/v1/payments/webhook"
+)
 
 // trace is around the requests about orders, and goes on with the trace that a request belongs to. What it tells of one is its
 // route and its status: paths, queries and names of programs are what callers write, and may hold anything. otelhttp would
@@ -22,7 +25,7 @@ const pathOfWebhook = "/v1/payments/webhook"
 func (a *API) trace(next http.Handler) http.Handler {
 	tracer := tracing.Tracer(a.Tracing)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != pathOfWebhook && r.URL.Path != "/v1/orders" && !strings.HasPrefix(r.URL.Path, "/v1/orders/") {
+		if r.URL.Path != pathOfWebhook && r.URL.Path != pathOfOrders && !strings.HasPrefix(r.URL.Path, pathOfOrders+"/") {
 			next.ServeHTTP(w, r)
 			return
 		}

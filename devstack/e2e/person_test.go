@@ -145,10 +145,15 @@ func (f shopFront) chargeByHand(t *testing.T, id order.ID, amount int64) {
 	}
 }
 
+// wantMetric waits until an api says so: what it reads of the order database it believes for a second.
 func wantMetric(t *testing.T, f shopFront, line string) {
 	t.Helper()
-	if !strings.Contains(scrape(t, f.APIURL()+"/metrics"), "\n"+line+"\n") {
-		t.Errorf("the metrics do not say %q", line)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for ; !strings.Contains(scrape(t, f.APIURL()+"/metrics"), "\n"+line+"\n"); pause(ctx, 50*time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatalf("the metrics do not say %q", line)
+		}
 	}
 }
 
