@@ -31,12 +31,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"status", "reason"}),
 		payments: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_payment_outcomes_total",
-			Help: "What tries to charge an order came to, by outcome (approved, declined, pending, unknown: no answer, so that it is tried again).",
+			Help: "What tries to charge an order came to, by outcome (approved, declined, pending; unknown: no answer, so that it is tried again; refused: it is not).",
 		}, []string{"outcome"}),
 	}
 	reg.MustRegister(m.steps, m.orders, m.payments)
 	// So that increase() sees the first of each.
-	for _, outcome := range []string{string(order.Approved), string(order.Declined), string(order.PaymentPending), outcomeUnknown} {
+	for _, outcome := range []string{string(order.Approved), string(order.Declined), string(order.PaymentPending), outcomeUnknown, outcomeRefused} {
 		m.payments.WithLabelValues(outcome)
 	}
 	return m
@@ -59,14 +59,20 @@ func (m *Metrics) count(rows []order.Row) {
 	}
 }
 
-// outcomeUnknown is a charge of which the provider said nothing.
-const outcomeUnknown = "unknown"
+// What a charge came to without an answer that decides it.
+const (
+	outcomeUnknown = "unknown" // nobody knows
+	outcomeRefused = "refused" // it can never be
+)
 
 func (m *Metrics) paid(outcomes []order.Outcome[order.Payment]) {
 	for _, o := range outcomes {
 		outcome := string(o.Answer.Verdict)
 		if o.Failure != nil {
 			outcome = outcomeUnknown
+			if o.Failure.Class == order.Final {
+				outcome = outcomeRefused
+			}
 		}
 		m.payments.WithLabelValues(outcome).Inc()
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -16,38 +17,65 @@ import (
 // mostOwed bounds how many unsettled orders a scrape reads.
 const mostOwed = 10_000
 
-// books reads what the metrics say of the order database.
-func (p *platform) books(ctx context.Context) (metrics.Books, error) {
-	totals, err := p.orders.Totals(ctx)
-	if err != nil {
-		return metrics.Books{}, err
+// books reads what the metrics say of the order database, each part by itself: one that is slow hides no other.
+func (p *platform) books(ctx context.Context) (books metrics.Books) {
+	var parts sync.WaitGroup
+	read := func(part string, read func() error) {
+		parts.Go(func() {
+			if err := read(); err != nil {
+				p.log.WarnContext(ctx, "a part of the books is not measured", "part", part, "error", err)
+			}
+		})
 	}
-	books := metrics.Books{OnHand: totals.OnHand, Reserved: totals.Reserved, Owed: make(map[string]metrics.Owed)}
-	if books.Attention, err = p.orders.CountAttention(ctx); err != nil {
-		return books, err
-	}
-	owed, err := p.orders.Owed(ctx, mostOwed)
-	if err != nil {
-		return books, err
-	}
-	for _, status := range []order.Status{order.Pending, order.Rejected, order.Cancelled} {
-		books.Owed[string(status)] = owing(owed[status])
-	}
-	if p.publishes() {
-		orders, receipts, err := p.orders.Untold(ctx, p.cfg.UntoldOrders)
-		if err != nil {
-			return books, err
+	read("connection", func() error {
+		err := p.orders.Ping(ctx)
+		books.Readable = err == nil
+		return err
+	})
+	read("units", func() error {
+		totals, err := p.orders.Totals(ctx)
+		if err == nil {
+			books.Units = &metrics.Units{OnHand: totals.OnHand, Reserved: totals.Reserved}
 		}
-		books.Untold = map[string]metrics.Owed{"order": owing(orders), "receipt": owing(receipts)}
+		return err
+	})
+	read("attention", func() error {
+		n, err := p.orders.CountAttention(ctx)
+		if err == nil {
+			books.Attention = &n
+		}
+		return err
+	})
+	read("owed", func() error {
+		owed, err := p.orders.Owed(ctx, mostOwed)
+		if err == nil {
+			books.Owed = make(map[string]metrics.Owed)
+			for _, status := range []order.Status{order.Pending, order.Rejected, order.Cancelled} {
+				books.Owed[string(status)] = owing(owed[status])
+			}
+		}
+		return err
+	})
+	if p.publishes() {
+		read("events", func() error {
+			orders, receipts, err := p.orders.Untold(ctx, p.cfg.UntoldOrders)
+			if err == nil {
+				books.Untold = map[string]metrics.Owed{"order": owing(orders), "receipt": owing(receipts)}
+			}
+			return err
+		})
 	}
 	if p.warehouse != nil {
-		left, err := p.orders.ToHandOff(ctx)
-		if err != nil {
-			return books, err
-		}
-		books.HandOff = &metrics.HandOff{Oldest: left.Oldest, Due: p.due(left), Pages: left.Pages, Orders: left.Orders}
+		read("hand-off", func() error {
+			left, err := p.orders.ToHandOff(ctx)
+			if err == nil {
+				books.HandOff = &metrics.HandOff{Oldest: left.Oldest, Due: p.due(left), Pages: left.Pages, Orders: left.Orders}
+			}
+			return err
+		})
 	}
-	return books, nil
+	parts.Wait()
+	return books
 }
 
 func owing(o orderdb.Owing) metrics.Owed { return metrics.Owed{N: o.Orders, Since: o.Since} }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -66,6 +67,17 @@ func schedulesOf(cfg config.Config) []schedule {
 		})
 	}
 	return []schedule{reconcile, handOff, events, purge, audits}
+}
+
+// measureSchedules shows how often the checks are to run, so that it can be told when one is missing.
+func measureSchedules(reg prometheus.Registerer, cfg config.Config) {
+	every := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "holdfast_schedule_every_seconds",
+		Help: "How often a schedule is to run; 0 if it does not by itself.",
+	}, []string{"schedule"})
+	every.WithLabelValues(workflows.ReconcileID).Set(cfg.ReconcileEvery.Seconds())
+	every.WithLabelValues(workflows.AuditID).Set(cfg.AuditEvery.Seconds())
+	reg.MustRegister(every)
 }
 
 // keepSchedules sets the schedules up, and tries until it can. A worker carries orders without them, so it

@@ -74,6 +74,7 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	purges.Register(w.worker)
 	audits := &activities.Audits{Auditor: auditing{p.auditor(workflows.AuditTime)}, Metrics: activities.NewAuditMetrics(p.registry)}
 	audits.Register(w.worker)
+	measureSchedules(p.registry, p.cfg)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.log, p.fail)
 	return w, nil
 }

@@ -8,16 +8,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Books are what the order database says of all SKUs and orders together.
+// Books are what the order database says of all SKUs and orders together. What could not be read in time is nil, and has no
+// gauges then; the rest has.
 type Books struct {
-	OnHand, Reserved int64           // units
-	Attention        int64           // orders that need a person
-	Owed             map[string]Owed // by status: orders for which more is owed than that others are told
-	// Untold are orders and receipts of which others are still to be told; nil if they are told of nothing.
-	Untold map[string]Owed
-	// HandOff is nil if there is no warehouse.
-	HandOff *HandOff
+	Readable  bool // the order database answers at all
+	Units     *Units
+	Attention *int64          // orders that need a person
+	Owed      map[string]Owed // by status: orders for which more is owed than that others are told
+	Untold    map[string]Owed // by kind: orders and receipts of which others are still to be told, if they are told of anything
+	HandOff   *HandOff        // nil as well if there is no warehouse
 }
+
+// Units are those of all SKUs.
+type Units struct{ OnHand, Reserved int64 }
 
 // Owed is how much is waiting, and since when the oldest of it; zero if there is none.
 type Owed struct {
@@ -34,11 +37,10 @@ type HandOff struct {
 
 // booksCollector reads the books when it is scraped.
 type booksCollector struct {
-	read func(context.Context) (Books, error)
+	read func(context.Context) Books
 
 	mu     sync.Mutex
 	latest Books
-	err    error
 	readAt time.Time
 }
 
@@ -49,9 +51,8 @@ const (
 	booksFresh = time.Second
 )
 
-// RegisterBooks registers gauges of the books, read at each scrape. While they cannot be read, the gauges are absent and
-// holdfast_stock_readable is 0.
-func RegisterBooks(reg prometheus.Registerer, read func(context.Context) (Books, error)) {
+// RegisterBooks registers gauges of the books, read at each scrape. read gets a context that ends when a scrape cannot wait any longer.
+func RegisterBooks(reg prometheus.Registerer, read func(context.Context) Books) {
 	reg.MustRegister(&booksCollector{read: read})
 }
 
@@ -62,7 +63,7 @@ var (
 	owedDesc       = prometheus.NewDesc("holdfast_orders_unsettled", "Orders for which more is owed than that others are told, by status: PENDING ones hold their units, closed ones are being undone. At most 10,000.", []string{"status"}, nil)
 	owedSinceDesc  = prometheus.NewDesc("holdfast_orders_unsettled_oldest_seconds", "How long something is owed for the oldest of them: PENDING since it was placed, others since they were closed. 0 if there is none.", []string{"status"}, nil)
 	untoldDesc     = prometheus.NewDesc("holdfast_events_waiting", "Orders and receipts of which Kafka is still to be told, by kind.", []string{"kind"}, nil)
-	untoldAgeDesc  = prometheus.NewDesc("holdfast_events_waiting_oldest_seconds", "Age of the oldest of them. 0 if there is none.", []string{"kind"}, nil)
+	untoldAgeDesc  = prometheus.NewDesc("holdfast_events_waiting_oldest_seconds", "How long the oldest of them wait. 0 if there is none.", []string{"kind"}, nil)
 	oldestDesc     = prometheus.NewDesc("holdfast_handoff_oldest_order_seconds", "Age of the oldest confirmed order that no hand-off has taken. 0 if there is none.", nil, nil)
 	overdueDesc    = prometheus.NewDesc("holdfast_handoff_overdue_seconds", "How long ago the earliest cutoff was at which an order was due that the warehouse does not have. 0 if none is.", nil, nil)
 	pagesDesc      = prometheus.NewDesc("holdfast_handoff_undelivered_pages", "Pages that were assigned and not delivered.", nil, nil)
@@ -80,20 +81,22 @@ func (c *booksCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *booksCollector) Collect(ch chan<- prometheus.Metric) {
-	books, err := c.books()
+	books := c.books()
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	if err != nil {
-		gauge(readableDesc, 0)
-		return
+	readable := 0.0
+	if books.Readable {
+		readable = 1
 	}
-	gauge(readableDesc, 1)
-	gauge(attentionDesc, float64(books.Attention))
-	for state, n := range map[string]int64{
-		"on_hand": books.OnHand, "reserved": books.Reserved, "available": books.OnHand - books.Reserved,
-	} {
-		gauge(unitsDesc, float64(n), state)
+	gauge(readableDesc, readable)
+	if n := books.Attention; n != nil {
+		gauge(attentionDesc, float64(*n))
+	}
+	if u := books.Units; u != nil {
+		gauge(unitsDesc, float64(u.OnHand), "on_hand")
+		gauge(unitsDesc, float64(u.Reserved), "reserved")
+		gauge(unitsDesc, float64(u.OnHand-u.Reserved), "available")
 	}
 	for status, owed := range books.Owed {
 		gauge(owedDesc, float64(owed.N), status)
@@ -111,16 +114,16 @@ func (c *booksCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (c *booksCollector) books() (Books, error) {
+func (c *booksCollector) books() Books {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.readAt) >= booksFresh {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapeBudget)
 		defer cancel()
-		c.latest, c.err = c.read(ctx)
+		c.latest = c.read(ctx)
 		c.readAt = time.Now()
 	}
-	return c.latest, c.err
+	return c.latest
 }
 
 // age is in seconds, 0 for the zero time and for what is still to come.

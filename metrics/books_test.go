@@ -2,7 +2,6 @@ package metrics_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -35,14 +34,15 @@ func TestTheBooksAreShownWithTheirAges(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	reads := 0
-	metrics.RegisterBooks(reg, func(context.Context) (metrics.Books, error) {
+	attention := int64(2)
+	metrics.RegisterBooks(reg, func(context.Context) metrics.Books {
 		reads++
 		return metrics.Books{
-			OnHand: 10, Reserved: 3, Attention: 2,
+			Readable: true, Units: &metrics.Units{OnHand: 10, Reserved: 3}, Attention: &attention,
 			Owed:    map[string]metrics.Owed{"PENDING": {N: 3, Since: time.Now().Add(-time.Hour)}, "REJECTED": {}},
 			Untold:  map[string]metrics.Owed{"order": {N: 5, Since: time.Now().Add(-time.Minute)}},
 			HandOff: &metrics.HandOff{Oldest: time.Now().Add(-time.Minute), Due: time.Now().Add(time.Hour), Pages: 1, Orders: 7},
-		}, nil
+		}
 	})
 	gauges(t, reg)
 	got := gauges(t, reg)
@@ -68,11 +68,12 @@ func TestTheBooksAreShownWithTheirAges(t *testing.T) {
 	}
 }
 
-func TestBooksThatCannotBeReadAreNotShown(t *testing.T) {
+// TestWhatCannotBeReadIsNotShown, and the rest is.
+func TestWhatCannotBeReadIsNotShown(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	metrics.RegisterBooks(reg, func(context.Context) (metrics.Books, error) { return metrics.Books{}, errors.New("no route") })
-	if got := gauges(t, reg); len(got) != 1 || got["holdfast_stock_readable"] != 0 {
+	metrics.RegisterBooks(reg, func(context.Context) metrics.Books { return metrics.Books{Units: &metrics.Units{OnHand: 5}} })
+	if got := gauges(t, reg); len(got) != 4 || got["holdfast_stock_readable"] != 0 || got["holdfast_stock_units available"] != 5 {
 		t.Errorf("shown are %v", got)
 	}
 }

@@ -3,6 +3,7 @@ package orderdb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -48,7 +49,8 @@ func (db *DB) Owed(ctx context.Context, limit int) (map[order.Status]Owing, erro
 	return owed, nil
 }
 
-// Untold tells of how many orders, and of how many receipts, others are still to be told, at most limit of each.
+// Untold tells of how many orders, and of how many receipts, others are still to be told, at most limit of each, and since when: orders
+// since their status is what it is.
 func (db *DB) Untold(ctx context.Context, limit int) (orders, receipts Owing, err error) {
 	untold := func() *gorm.DB {
 		return db.gorm.WithContext(ctx).Model(&orderRow{}).
@@ -57,8 +59,8 @@ func (db *DB) Untold(ctx context.Context, limit int) (orders, receipts Owing, er
 	owing := func() *gorm.DB {
 		return db.gorm.WithContext(ctx).Model(&movementRow{}).Where("owes_event = ?", true)
 	}
-	if orders, err = db.oldest(untold, limit); err == nil {
-		receipts, err = db.oldest(owing, limit)
+	if orders, err = db.oldest(untold, "updated_at", limit); err == nil {
+		receipts, err = db.oldest(owing, "created_at", limit)
 	}
 	if err != nil {
 		err = fmt.Errorf("read of what others are to be told: %w", classify(err))
@@ -66,24 +68,28 @@ func (db *DB) Untold(ctx context.Context, limit int) (orders, receipts Owing, er
 	return orders, receipts, err
 }
 
-// oldest counts what a query finds, and reads since when the first is there.
-func (db *DB) oldest(query func() *gorm.DB, limit int) (o Owing, err error) {
+// oldest counts what a query finds, and reads since when the first of it is as it is, by a column.
+func (db *DB) oldest(query func() *gorm.DB, since string, limit int) (o Owing, err error) {
 	err = db.gorm.WithContext(query().Statement.Context).Table("(?) AS some", query().Select("1").Limit(limit)).Count(&o.Orders).Error
 	if err != nil || o.Orders == 0 {
 		return o, err
 	}
-	var since []time.Time
-	err = query().Order("created_at").Limit(1).Pluck("created_at", &since).Error
-	if err == nil && len(since) > 0 {
-		o.Since = since[0]
+	var first []time.Time
+	err = query().Order("created_at").Limit(firstRead).Pluck(since, &first).Error
+	if err == nil && len(first) > 0 {
+		o.Since = slices.MinFunc(first, time.Time.Compare)
 	}
 	return o, err
 }
 
+// firstRead is how many of the first that were placed are looked at to find what has waited longest.
+const firstRead = 1000
+
 // ToHandOff is what the warehouse does not have yet.
 type ToHandOff struct {
 	// Oldest is when the oldest CONFIRMED order was placed that no hand-off has taken; zero if there is none. Those that the
-	// warehouse rejected need a person, and are left out.
+	// warehouse rejected need a person, and are left out. While pages are undelivered it is the oldest after the last of their cutoffs:
+	// all orders of an undelivered day would have to be skipped to find one before it.
 	Oldest time.Time
 	// Pages and Orders are assigned and not delivered, the oldest of them at Cutoff; zero if there are none.
 	Pages, Orders int64
@@ -91,27 +97,33 @@ type ToHandOff struct {
 }
 
 // ToHandOff reads what the warehouse does not have yet.
-func (db *DB) ToHandOff(ctx context.Context) (ToHandOff, error) {
-	var left ToHandOff
-	var placed []time.Time
-	tx := db.gorm.WithContext(ctx)
-	err := db.unassigned(tx, now()).Where("h.order_id IS NULL").Order("o.created_at").Limit(1).Pluck("o.created_at", &placed).Error
-	if err != nil {
-		return left, fmt.Errorf("read the oldest order to hand off: %w", classify(err))
-	}
-	if len(placed) > 0 {
-		left.Oldest = placed[0]
-	}
+func (db *DB) ToHandOff(ctx context.Context) (left ToHandOff, err error) {
 	var pages []pageRow
+	tx := db.gorm.WithContext(ctx)
 	if err := tx.Where("delivered_at IS NULL").Order("assigned_at").Limit(maxPagesRead).Find(&pages).Error; err != nil {
 		return left, fmt.Errorf("read the pages to deliver: %w", classify(err))
 	}
+	var after time.Time
 	for _, page := range pages {
 		left.Pages++
 		left.Orders += int64(page.Orders)
 		if left.Cutoff.IsZero() || page.Cutoff.Before(left.Cutoff) {
 			left.Cutoff = page.Cutoff
 		}
+		if page.Cutoff.After(after) {
+			after = page.Cutoff
+		}
+	}
+	oldest := db.unassigned(tx, now()).Where("h.order_id IS NULL")
+	if !after.IsZero() {
+		oldest = oldest.Where("o.created_at > ?", after)
+	}
+	var placed []time.Time
+	if err := oldest.Order("o.created_at").Limit(1).Pluck("o.created_at", &placed).Error; err != nil {
+		return left, fmt.Errorf("read the oldest order to hand off: %w", classify(err))
+	}
+	if len(placed) > 0 {
+		left.Oldest = placed[0]
 	}
 	return left, nil
 }

@@ -56,13 +56,15 @@ func TestWhatTheWarehouseDoesNotHave(t *testing.T) {
 		if left := must(db.ToHandOff(t.Context()))(t); !left.Oldest.Equal(first.CreatedAt) || left.Pages != 0 {
 			t.Errorf("before: %+v, want %s", left, first.CreatedAt)
 		}
-		cutoff := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+		cutoff := time.Now().UTC().Truncate(time.Microsecond)
 		assigned := db.assign(t, page("h", 1), cutoff, 2)
+		late := db.sold(t, "late", 1)
 		left := must(db.ToHandOff(t.Context()))(t)
-		if left.Oldest.IsZero() || left.Pages != 1 || left.Orders != 2 || !left.Cutoff.Equal(cutoff) {
-			t.Errorf("assigned: %+v", left)
+		placed := must(db.Get(t.Context(), late[0].ID))(t).CreatedAt
+		if !left.Oldest.Equal(placed) || left.Pages != 1 || left.Orders != 2 || !left.Cutoff.Equal(cutoff) {
+			t.Errorf("assigned: %+v, want the oldest of %s", left, placed)
 		}
-		db.assign(t, page("h", 2), cutoff, 2)
+		db.assign(t, page("h", 2), later, 2)
 		must(db.Deliver(t.Context(), page("h", 1), []order.Refusal{{ID: assigned[0], Reason: "too heavy"}}))(t)
 		must(db.Deliver(t.Context(), page("h", 2), nil))(t)
 		if left := must(db.ToHandOff(t.Context()))(t); !left.Oldest.IsZero() || left.Pages != 0 {

@@ -60,7 +60,8 @@ func (m *frontMetrics) register(reg prometheus.Registerer, f *Front) {
 	)
 }
 
-// evictions asks Redis how many keys it evicted, when it is scraped. While Redis does not answer, there is no such series.
+// evictions asks Redis how many keys it evicted, when it is scraped. While Redis does not answer, there is no such series. By asking, a
+// program without orders notices as well that Redis is back.
 type evictions struct{ front *Front }
 
 var evictionsDesc = prometheus.NewDesc("holdfast_redis_evicted_keys_total",
@@ -71,11 +72,11 @@ func (e evictions) Describe(ch chan<- *prometheus.Desc) { ch <- evictionsDesc }
 
 // Collect implements prometheus.Collector.
 func (e evictions) Collect(ch chan<- prometheus.Metric) {
-	if e.front.Degraded() {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	if e.front.Ping(ctx) != nil {
+		return
+	}
 	if n, err := e.front.evicted(ctx); err == nil {
 		ch <- prometheus.MustNewConstMetric(evictionsDesc, prometheus.CounterValue, n)
 	}

@@ -2,6 +2,7 @@ package stock
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,8 +40,9 @@ type presence struct {
 	pause     atomic.Int64 // until it is looked at again, in nanoseconds
 	lookAfter atomic.Int64 // in Unix nanoseconds
 
-	wentAt  atomic.Int64 // in Unix nanoseconds; 0 while it is there
-	wasAway atomic.Int64 // in nanoseconds, all the times before
+	mu      sync.Mutex
+	wentAt  time.Time     // zero while it is there
+	wasAway time.Duration // all the times before
 }
 
 // newPresence makes one that calls lost whenever Redis went away or came back.
@@ -72,24 +74,27 @@ func (p *presence) went() {
 	}
 	p.pause.Store(int64(pause))
 	p.lookAfter.Store(time.Now().Add(pause).UnixNano())
-	p.wentAt.Store(time.Now().UnixNano())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wentAt = time.Now()
 }
 
 func (p *presence) came() {
-	now := time.Now().UnixNano()
-	p.returned.Store(now)
-	if went := p.wentAt.Swap(0); went != 0 {
-		p.wasAway.Add(now - went)
-	}
+	p.returned.Store(time.Now().UnixNano())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wasAway += time.Since(p.wentAt)
+	p.wentAt = time.Time{}
 }
 
 // awayFor is how long it has been away so far, all times together.
 func (p *presence) awayFor() time.Duration {
-	away := p.wasAway.Load()
-	if went := p.wentAt.Load(); went != 0 {
-		away += time.Now().UnixNano() - went
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wentAt.IsZero() {
+		return p.wasAway
 	}
-	return time.Duration(away)
+	return p.wasAway + time.Since(p.wentAt)
 }
 
 func (p *presence) away() bool { return !p.breaker.IsClosed() }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type demand struct {
 
 	mu      sync.Mutex
 	wanted  map[string]float64
+	shown   []string // at the last scrape
 	decayed time.Time
 }
 
@@ -82,18 +84,27 @@ func (d *demand) decay(now time.Time) {
 	}
 }
 
+// clearly is how many times as much a SKU has to be wanted as one that is shown, to be shown in its place. SKUs that are wanted alike
+// would take turns, and each would have series.
+const clearly = 2
+
 // most gives the SKUs that are wanted most, in SKU order.
 func (d *demand) most() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.decay(time.Now())
-	skus := make([]string, 0, len(d.wanted))
-	for sku := range d.wanted {
-		skus = append(skus, sku)
+	wanted := func(sku string) float64 {
+		n := d.wanted[sku]
+		if slices.Contains(d.shown, sku) {
+			n *= clearly
+		}
+		return n
 	}
-	slices.SortFunc(skus, func(a, b string) int { return cmp.Or(cmp.Compare(d.wanted[b], d.wanted[a]), cmp.Compare(a, b)) })
-	skus = skus[:min(len(skus), shownSKUs)]
+	skus := slices.Collect(maps.Keys(d.wanted))
+	slices.SortFunc(skus, func(a, b string) int { return cmp.Or(cmp.Compare(wanted(b), wanted(a)), cmp.Compare(a, b)) })
+	skus = slices.Clone(skus[:min(len(skus), shownSKUs)])
 	slices.Sort(skus)
+	d.shown = skus
 	return skus
 }
 

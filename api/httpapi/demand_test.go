@@ -82,6 +82,24 @@ func TestAHundredThousandSKUsHaveFewSeries(t *testing.T) {
 	}
 }
 
+// TestSKUsThatAreWantedAlikeDoNotTakeTurns: each that is shown once would have series in Prometheus.
+func TestSKUsThatAreWantedAlikeDoNotTakeTurns(t *testing.T) {
+	t.Parallel()
+	d := newDemand(warehouseOfAll{}, allLoaded{})
+	ever := make(map[string]bool)
+	for i := range 100_000 {
+		d.note([]string{fmt.Sprint("sku-", i%1000)})
+		if i%1000 == 0 {
+			for _, sku := range d.most() {
+				ever[sku] = true
+			}
+		}
+	}
+	if len(ever) > 3*shownSKUs {
+		t.Errorf("%d SKUs were shown", len(ever))
+	}
+}
+
 // TestDemandIsForgotten so that a sale of last week is not shown.
 func TestDemandIsForgotten(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -47,8 +46,7 @@ func Run(ctx context.Context, o Options, stdout, progress io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	rules := filepath.Join(dir, "rules.yml")
-	names, err := readRules(o.Rules, rules)
+	names, err := readRules(o.Rules)
 	if err != nil {
 		return err
 	}
@@ -56,7 +54,7 @@ func Run(ctx context.Context, o Options, stdout, progress io.Writer) (err error)
 		return err
 	}
 	_, _ = fmt.Fprintln(progress, "starting redis-server, mariadbd, a Temporal server, api, worker and prometheus")
-	s, err := openSite(ctx, dir, rules)
+	s, err := openSite(ctx, dir, o.Rules)
 	if err != nil {
 		return err
 	}

@@ -76,14 +76,11 @@ type observer struct{ *prom.Prometheus }
 func (f shopFront) observe(t *testing.T, flags ...string) observer {
 	t.Helper()
 	testserver.Program(t, "prometheus")
-	rules, err := filepath.Abs("../../deploy/prometheus/rules/holdfast.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	address := func(url string) []string {
 		return []string{strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")}
 	}
-	p, err := prom.Start(t.Context(), t.TempDir(), map[string][]string{"api": address(f.APIURL()), "worker": address(f.MetricsURL())}, rules, flags...)
+	p, err := prom.Start(t.Context(), t.TempDir(), map[string][]string{"api": address(f.APIURL()), "worker": address(f.MetricsURL())},
+		"../../deploy/prometheus/rules/holdfast.yml", flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

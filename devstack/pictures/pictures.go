@@ -96,9 +96,6 @@ func (s *studio) open(ctx context.Context, dir, rules string) error {
 	address := func(url string) []string {
 		return []string{strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")}
 	}
-	if rules, err = filepath.Abs(rules); err != nil {
-		return err
-	}
 	s.prometheus, err = prom.Start(ctx, folder("prometheus"), map[string][]string{
 		"api": address(s.stack.APIURL()), "worker": address(s.stack.MetricsURL()),
 	}, rules)
