@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options, stdout, progress io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	r := &rehearsal{site: s, progress: progress, result: Result{Fired: make(map[string]float64), Silent: []string{}}}
+	r := &rehearsal{site: s, progress: progress, result: Result{Fired: make(map[string]float64), Silent: []string{}, TooEarly: make(map[string]string)}}
 	if err := r.play(ctx, o.Only); err != nil {
 		return err
 	}
