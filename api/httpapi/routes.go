@@ -97,12 +97,11 @@ func (a *API) stockRoutes() {
 }
 
 func (a *API) paymentRoutes() {
-	const path = "/v1/payments/webhook"
 	header := func(name, words string) *huma.Param {
 		return &huma.Param{Name: name, In: "header", Required: true, Description: words, Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	register(a, huma.Operation{
-		Method: http.MethodPost, Path: path, OperationID: "takeWebhook", Tags: []string{tagPayments},
+		Method: http.MethodPost, Path: pathOfWebhook, OperationID: "takeWebhook", Tags: []string{tagPayments},
 		Summary: "Hint that the provider has decided a payment",
 		Description: "For the payment provider, which signs by Standard Webhooks (https://www.standardwebhooks.com). An order that waits for " +
 			"its payment looks it up at once. Anything well signed is answered 204, also if the order is unknown or has ended: then it changes " +
@@ -115,7 +114,7 @@ func (a *API) paymentRoutes() {
 			header("Webhook-Signature", "v1, and the HMAC-SHA256 of id, timestamp and body with full stops between them, in base64. Several are separated by blanks."),
 		},
 	}, a.takeWebhook)
-	takesBody[webhookInput](a, path)
+	takesBody[webhookInput](a, pathOfWebhook)
 }
 
 func (a *API) systemRoutes() {

@@ -53,17 +53,6 @@ func (w *warehouseman) QueryWorkflow(_ context.Context, _, _, query string, _ ..
 	return client.NewValue(payloads), err
 }
 
-func handedOff(done order.HandOff) func(any) error {
-	return func(into any) error {
-		result, ok := into.(*order.HandOff)
-		if !ok {
-			return errors.New("HandOff gives an order.HandOff")
-		}
-		*result = done
-		return nil
-	}
-}
-
 // someHandOff is one of which the warehouse has some, does not take one, and refuses a page.
 var someHandOff = order.HandOff{
 	Cutoff: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), Pages: 3, Orders: 12, HandedOff: 8, Rejected: 1,
@@ -72,7 +61,7 @@ var someHandOff = order.HandOff{
 
 func TestHandOff(t *testing.T) {
 	t.Parallel()
-	server := &warehouseman{reconciler: reconciler{temporalServer: temporalServer{result: handedOff(someHandOff)}}}
+	server := &warehouseman{reconciler: reconciler{temporalServer: temporalServer{result: gives(someHandOff)}}}
 	got := try{change: server.use, environ: []string{"HOLDFAST_TASK_QUEUE=q"}}.run(t, "handoff", "--cutoff", "2026-03-01T17:00:00+09:00")
 	got.check(t, 1, `Dry run        no
 Cutoff         2026-03-01T08:00:00Z
@@ -92,7 +81,7 @@ Workflow       `+server.started.ID+"\n",
 
 func TestHandOffInJSON(t *testing.T) {
 	t.Parallel()
-	server := &warehouseman{reconciler: reconciler{temporalServer: temporalServer{result: handedOff(order.HandOff{DryRun: true, Orders: 5})}}}
+	server := &warehouseman{reconciler: reconciler{temporalServer: temporalServer{result: gives(order.HandOff{DryRun: true, Orders: 5})}}}
 	try{change: server.use}.run(t, "handoff", "--dry-run", "--task-queue", "other", "-o", "json").check(t, 0,
 		`{"hand_off":"","cutoff":"0001-01-01T00:00:00Z","dry_run":true,"pages":0,"orders":5,"handed_off":0,"rejected":0,"refused":[],"failure":"",`+
 			`"workflow_id":"`+server.started.ID+`"}`+"\n", "")
@@ -116,7 +105,7 @@ func TestHandOffWaitsForTheSchedulesOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := &warehouseman{reconciler: reconciler{
-				temporalServer: temporalServer{result: handedOff(order.HandOff{})}, scheduled: "hand-off-08:00", status: running,
+				temporalServer: temporalServer{result: gives(order.HandOff{})}, scheduled: "hand-off-08:00", status: running,
 			}}
 			got := try{change: server.use}.run(t, append([]string{"handoff", "-o", "json"}, test.args...)...)
 			if got.code != 0 || (server.waitedFor == "hand-off-08:00 run-7") != test.own {
@@ -131,7 +120,7 @@ func TestHandOffIsWatched(t *testing.T) {
 	server := &warehouseman{asked: make(chan struct{}), progress: someHandOff}
 	server.result = func(into any) error {
 		<-server.asked
-		return handedOff(order.HandOff{})(into)
+		return gives(order.HandOff{})(into)
 	}
 	got := try{change: server.use}.run(t, "handoff", "--watch")
 	if got.code != 0 {

@@ -88,17 +88,6 @@ func (r *reconciler) GetWorkflow(_ context.Context, id, runID string) client.Wor
 	return workflowRun{id: id, runID: runID, result: r.result}
 }
 
-func reconciled(found order.Reconciliation) func(any) error {
-	return func(into any) error {
-		result, ok := into.(*order.Reconciliation)
-		if !ok {
-			return errors.New("ReconcileStock gives an order.Reconciliation")
-		}
-		*result = found
-		return nil
-	}
-}
-
 var drift = order.Reconciliation{
 	SKUs: 1000, Compared: 90, Over: order.Drift{SKUs: 1, Units: 2}, Under: order.Drift{SKUs: 2, Units: 7}, Healed: 3,
 	Drifted:   []order.DriftedCount{{SKU: "mug", Count: 9, Available: 7}},
@@ -108,7 +97,7 @@ var drift = order.Reconciliation{
 
 func TestReconcile(t *testing.T) {
 	t.Parallel()
-	server := &reconciler{temporalServer: temporalServer{result: reconciled(drift)}}
+	server := &reconciler{temporalServer: temporalServer{result: gives(drift)}}
 	try{change: server.use, environ: []string{"HOLDFAST_TASK_QUEUE=q"}}.run(t, "reconcile").check(t, 0, `Dry run                no
 Unsettled orders       5
 Carried by a workflow  3
@@ -138,7 +127,7 @@ ORDER CARRIED BY NOBODY
 
 func TestReconcileInJSON(t *testing.T) {
 	t.Parallel()
-	server := &reconciler{temporalServer: temporalServer{result: reconciled(order.Reconciliation{DryRun: true, Uncarried: 1})}}
+	server := &reconciler{temporalServer: temporalServer{result: gives(order.Reconciliation{DryRun: true, Uncarried: 1})}}
 	try{change: server.use}.run(t, "reconcile", "--dry-run", "--task-queue", "other", "-o", "json").check(t, 0,
 		`{"dry_run":true,"skus":0,"counts_compared":0,"over":{"skus":0,"units":0},"under":{"skus":0,"units":0},"healed":0,"drifted":[],`+
 			`"unsettled":0,"carried":0,"uncarried":1,"redriven":0,"uncarried_ids":[],"failures":0,"failure_words":[],"notes":[],`+
@@ -169,7 +158,7 @@ func TestReconcileJoins(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.server.result = reconciled(order.Reconciliation{})
+			test.server.result = gives(order.Reconciliation{})
 			got := try{change: test.server.use}.run(t, append([]string{"reconcile", "-o", "json"}, test.args...)...)
 			if got.code != 0 {
 				t.Errorf("exit code %d", got.code)

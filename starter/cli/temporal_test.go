@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
 
@@ -114,6 +115,18 @@ func endsWith(r workflows.Result) func(any) error {
 }
 
 func fails(err error) func(any) error { return func(any) error { return err } }
+
+// gives is the result of a workflow that ends well. A command that reads it as something else fails.
+func gives[T any](result T) func(any) error {
+	return func(into any) error {
+		target, ok := into.(*T)
+		if !ok {
+			return fmt.Errorf("the result is a %T, and is read into a %T", result, into)
+		}
+		*target = result
+		return nil
+	}
+}
 
 // searchAttributes are a namespace's custom search attributes.
 type searchAttributes struct {
