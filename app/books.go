@@ -83,10 +83,10 @@ func owing(o orderdb.Owing) metrics.Owed { return metrics.Owed{N: o.Orders, Sinc
 // due is the earliest cutoff up to which something is not delivered. Orders that are to be handed off by hand are never due.
 func (p *platform) due(left orderdb.ToHandOff) time.Time {
 	due := left.Cutoff
-	if p.cutoffs == nil || left.Oldest.IsZero() {
+	if p.cutoffs == nil || left.Changed.IsZero() {
 		return due
 	}
-	if next := p.cutoffs.Next(left.Oldest.Add(-time.Nanosecond)); due.IsZero() || next.Before(due) {
+	if next := p.cutoffs.Next(left.Changed.Add(-time.Nanosecond)); due.IsZero() || next.Before(due) {
 		due = next
 	}
 	return due

@@ -8,8 +8,8 @@ import (
 	"holdfast/orderdb"
 )
 
-// TestAnOrderIsDueAtTheFirstCutoffAfterIt, whatever zone the cutoff is in.
-func TestAnOrderIsDueAtTheFirstCutoffAfterIt(t *testing.T) {
+// TestAnOrderIsDueAtTheFirstCutoffAfterItWasConfirmed, whatever zone the cutoff is in.
+func TestAnOrderIsDueAtTheFirstCutoffAfterItWasConfirmed(t *testing.T) {
 	t.Parallel()
 	at := func(clock string) time.Time {
 		moment, err := time.Parse(time.DateTime, clock)
@@ -33,16 +33,16 @@ func TestAnOrderIsDueAtTheFirstCutoffAfterIt(t *testing.T) {
 		want time.Time
 	}{
 		{"nothing is left", platform{cutoffs: five}, orderdb.ToHandOff{}, time.Time{}},
-		{"placed before the cutoff", platform{cutoffs: five}, orderdb.ToHandOff{Oldest: at("2026-03-01 07:59:59")}, at("2026-03-01 08:00:00")},
-		{"placed at the cutoff", platform{cutoffs: five}, orderdb.ToHandOff{Oldest: at("2026-03-01 08:00:00")}, at("2026-03-01 08:00:00")},
-		{"placed after it", platform{cutoffs: five}, orderdb.ToHandOff{Oldest: at("2026-03-01 08:00:01")}, at("2026-03-02 08:00:00")},
+		{"confirmed before the cutoff", platform{cutoffs: five}, orderdb.ToHandOff{Changed: at("2026-03-01 07:59:59")}, at("2026-03-01 08:00:00")},
+		{"confirmed at the cutoff", platform{cutoffs: five}, orderdb.ToHandOff{Changed: at("2026-03-01 08:00:00")}, at("2026-03-01 08:00:00")},
+		{"confirmed after it", platform{cutoffs: five}, orderdb.ToHandOff{Changed: at("2026-03-01 08:00:01")}, at("2026-03-02 08:00:00")},
 		{
 			"a page of the day before is not delivered",
 			platform{cutoffs: five},
-			orderdb.ToHandOff{Oldest: at("2026-03-01 09:00:00"), Pages: 1, Cutoff: at("2026-03-01 08:00:00")},
+			orderdb.ToHandOff{Changed: at("2026-03-01 09:00:00"), Pages: 1, Cutoff: at("2026-03-01 08:00:00")},
 			at("2026-03-01 08:00:00"),
 		},
-		{"handed off by hand", platform{}, orderdb.ToHandOff{Oldest: at("2026-03-01 07:00:00")}, time.Time{}},
+		{"handed off by hand", platform{}, orderdb.ToHandOff{Changed: at("2026-03-01 07:00:00")}, time.Time{}},
 		{"a page by hand", platform{}, orderdb.ToHandOff{Pages: 1, Cutoff: at("2026-03-01 07:00:00")}, at("2026-03-01 07:00:00")},
 	} {
 		if got := test.p.due(test.left); !got.Equal(test.want) {

@@ -91,6 +91,8 @@ type ToHandOff struct {
 	// warehouse rejected need a person, and are left out. While pages are undelivered it is the oldest after the last of their cutoffs:
 	// all orders of an undelivered day would have to be skipped to find one before it.
 	Oldest time.Time
+	// Changed is when the first of such orders became as it is; zero if there is none. One that was PENDING over a cutoff goes with the next.
+	Changed time.Time
 	// Pages and Orders are assigned and not delivered, the oldest of them at Cutoff; zero if there are none.
 	Pages, Orders int64
 	Cutoff        time.Time
@@ -118,12 +120,17 @@ func (db *DB) ToHandOff(ctx context.Context) (left ToHandOff, err error) {
 	if !after.IsZero() {
 		oldest = oldest.Where("o.created_at > ?", after)
 	}
-	var placed []time.Time
-	if err := oldest.Order("o.created_at").Limit(1).Pluck("o.created_at", &placed).Error; err != nil {
+	var first []orderRow
+	if err := oldest.Select("o.created_at, o.updated_at").Order("o.created_at").Limit(firstRead).Find(&first).Error; err != nil {
 		return left, fmt.Errorf("read the oldest order to hand off: %w", classify(err))
 	}
-	if len(placed) > 0 {
-		left.Oldest = placed[0]
+	for _, row := range first {
+		if left.Oldest.IsZero() {
+			left.Oldest = row.CreatedAt
+		}
+		if left.Changed.IsZero() || row.UpdatedAt.Before(left.Changed) {
+			left.Changed = row.UpdatedAt
+		}
 	}
 	return left, nil
 }
