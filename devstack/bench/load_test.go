@@ -50,6 +50,10 @@ func TestCrowdSendsOrdersUnderKeysOfTheirOwn(t *testing.T) {
 	const shoppers, orders = 3, 20
 	var mu sync.Mutex
 	keys, bodies := map[string]bool{}, map[string]bool{}
+	// Nobody is answered before all have asked once: otherwise two quick ones could leave nothing to the third.
+	var all sync.WaitGroup
+	all.Add(shoppers)
+	var asked atomic.Int64
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -58,6 +62,10 @@ func TestCrowdSendsOrdersUnderKeysOfTheirOwn(t *testing.T) {
 		mu.Lock()
 		keys[r.Header.Get("Idempotency-Key")], bodies[string(body)] = true, true
 		mu.Unlock()
+		if asked.Add(1) <= shoppers {
+			all.Done()
+		}
+		all.Wait()
 		w.WriteHeader(http.StatusCreated)
 		_, _ = w.Write([]byte(`{"status": "CONFIRMED"}`))
 	}))
