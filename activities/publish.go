@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -61,6 +62,8 @@ type Publications struct {
 	Announcements Announcements
 	Events        Events // nil if nobody is told: what was owed from before is then no more
 	Metrics       *Metrics
+
+	pagesRest atomic.Pointer[time.Time] // until then pages do not wait for others to be told
 }
 
 // Register makes the activities known to a worker.
@@ -98,18 +101,26 @@ func (p *Publications) tell(ctx context.Context, events []order.Event) error {
 	return p.Events.Publish(ctx, events)
 }
 
-// pageBudget is how long a page waits for others to be told.
-const pageBudget = 2 * time.Second
+const (
+	// pageBudget is how long a page waits for others to be told.
+	pageBudget = 2 * time.Second
+	// pagesRest is for how long no page waits after one that waited in vain: a day of two thousand pages would wait for an hour.
+	pagesRest = 30 * time.Second
+)
 
 // page tells others of the orders of a page. What cannot be told soon is left to PublishOwed.
 func (p *Publications) page(ctx context.Context, page order.PageKey) {
-	if p.Events == nil {
+	if until := p.pagesRest.Load(); p.Events == nil || until != nil && time.Now().Before(*until) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, pageBudget)
 	defer cancel()
-	if announcements, err := p.Announcements.UnannouncedOf(ctx, page); err == nil && len(announcements) > 0 {
-		_, _ = p.announce(ctx, announcements)
+	announcements, err := p.Announcements.UnannouncedOf(ctx, page)
+	if err == nil && len(announcements) > 0 {
+		_, err = p.announce(ctx, announcements)
+	}
+	if err != nil {
+		p.pagesRest.Store(new(time.Now().Add(pagesRest)))
 	}
 }
 
