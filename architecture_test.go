@@ -113,6 +113,7 @@ var mayImport = []struct {
 	{"holdfast/tracing", []string{"holdfast/app", "holdfast/api", "holdfast/activities"}, "what implements a port is given what it wraps itself with"},
 	{"holdfast/reconcile", []string{"holdfast/app"}, "activities know it as a port"},
 	{"holdfast/internal/testserver", []string{"holdfast/scripts/strategies"}, "only tests and measurements start servers"},
+	{"holdfast/internal/testorders", nil, "it is part of tests, and links package testing"},
 }
 
 // implementsPorts are the packages behind the ports of package activities.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"holdfast/order"
-	"holdfast/orderdb"
 	"holdfast/warehouse"
 )
 
@@ -64,7 +63,7 @@ func (r *run) followArrivals(ctx context.Context, id order.ID, arrivals int) err
 	if err != nil {
 		return err
 	}
-	if before.Status != after.Status {
+	if before.status != after.status {
 		return nil
 	}
 	if kind, message := judgeArrivals(after, assigned, arrivals); kind != "" {
@@ -74,16 +73,16 @@ func (r *run) followArrivals(ctx context.Context, id order.ID, arrivals int) err
 }
 
 // judgeArrivals says what is wrong with where an order is. One that is CONFIRMED and on a page is on its way.
-func judgeArrivals(end orderdb.End, assigned bool, arrivals int) (kind Kind, message string) {
+func judgeArrivals(s standing, assigned bool, arrivals int) (kind Kind, message string) {
 	switch {
 	case arrivals > 1:
 		return DeliveredTwice, fmt.Sprintf("the warehouse has the order %d times", arrivals)
-	case end.Status == order.HandedOff && arrivals == 0:
+	case s.status == order.HandedOff && arrivals == 0:
 		return NotDelivered, "the order is HANDED_OFF, and the warehouse does not have it"
-	case arrivals == 0 || end.Status == order.HandedOff || end.Status == order.Confirmed && assigned:
+	case arrivals == 0 || s.status == order.HandedOff || s.status == order.Confirmed && assigned:
 		return "", ""
-	case end.Status == "":
+	case s.status == "":
 		return DeliveredWrongly, "the warehouse has an order that has no row"
 	}
-	return DeliveredWrongly, fmt.Sprintf("the warehouse has the order, which is %s and was not given to it", end.Status)
+	return DeliveredWrongly, fmt.Sprintf("the warehouse has the order, which is %s and was not given to it", s.status)
 }

@@ -2,10 +2,9 @@ package audit
 
 import (
 	"fmt"
-	"strings"
 	"testing"
-	"time"
 
+	"holdfast/internal/testorders"
 	"holdfast/internal/testserver"
 	"holdfast/order"
 	"holdfast/orderdb"
@@ -37,10 +36,10 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// confirmedOrders writes the orders past the saga, which would take minutes.
+// confirmedOrders makes a database with so many orders, and the ledger of their charges.
 func confirmedOrders(b *testing.B, n int) (*orderdb.DB, memoryLedger) {
 	b.Helper()
-	const chunk = 1000
+	const price = 10
 	db, err := orderdb.OpenMySQL(testserver.MariaDBDatabase(b), 4)
 	if err != nil {
 		b.Fatal(err)
@@ -53,28 +52,10 @@ func confirmedOrders(b *testing.B, n int) (*orderdb.DB, memoryLedger) {
 		b.Fatal(err)
 	}
 	book := make(memoryLedger, 0, n)
-	now := time.Now().UTC()
-	exec := func(query string, args ...any) {
-		if _, err := db.Pool().ExecContext(b.Context(), query, args...); err != nil {
-			b.Fatal(err)
-		}
+	for i, id := range testorders.Confirmed(b, db.Pool(), "mug", n, price) {
+		book = append(book, payment.Entry{
+			Number: int64(i) + 1, Kind: payment.KindCharge, Reference: string(id), Amount: order.Amount{Minor: price, Currency: "EUR"},
+		})
 	}
-	for len(book) < n {
-		var rows, lines []any
-		for range chunk {
-			id := order.NewID("c-1", fmt.Sprint(len(book)))
-			rows = append(rows, id, now, now, now)
-			lines = append(lines, id)
-			book = append(book, payment.Entry{
-				Number: int64(len(book)) + 1, Kind: payment.KindCharge, Reference: string(id), Amount: order.Amount{Minor: 10, Currency: "EUR"},
-			})
-		}
-		exec(`INSERT INTO orders (id, fingerprint, customer_id, currency, payment_method, total, status, held, workflow_id, created_at, updated_at, settled_at) VALUES `+
-			repeated("(?, '', 'c-1', 'EUR', 'tok_ok', 10, 'CONFIRMED', TRUE, '', ?, ?, ?)", chunk), rows...)
-		exec("INSERT INTO order_lines (order_id, sku, quantity, unit_price) VALUES "+repeated("(?, 'mug', 1, 10)", chunk), lines...)
-	}
-	exec("UPDATE stock SET on_hand = 0")
 	return db, book
 }
-
-func repeated(row string, n int) string { return strings.Repeat(row+", ", n-1) + row }

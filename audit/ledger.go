@@ -38,7 +38,7 @@ func (w *window) add(batch []payment.Entry) (unknown map[order.ID]int64) {
 		}
 		if a := w.accounts[id]; a != nil {
 			a.net += signed(e)
-			if a.end.Status != "" && e.Amount.Currency != a.end.Currency {
+			if a.status != "" && e.Amount.Currency != a.currency {
 				a.odd += signed(e)
 			}
 			continue

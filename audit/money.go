@@ -6,15 +6,16 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unique"
 
 	"holdfast/order"
 	"holdfast/orderdb"
 )
 
 const (
-	// ledgerWindow is how many orders are held in memory at a time, about 20 MB. The ledger, which is
+	// ledgerWindow is how many orders are held in memory at a time, about 80 MB. The ledger, which is
 	// sorted by time and not by order, is read once for each window.
-	ledgerWindow = 100_000
+	ledgerWindow = 500_000
 	// maxRowless bounds the memory for charges without a row, and maxStale that for orders to look at
 	// once more. If there are more of them, the first will do.
 	maxRowless = 10_000
@@ -23,11 +24,27 @@ const (
 
 // account is an order with its money, and with its arrivals in the warehouse.
 type account struct {
-	end orderdb.End // without a status if the order has no row
-	net int64       // charged minus reversed, in minor units
+	standing
+
+	net int64 // charged minus reversed, in minor units
 	// odd is the part of net that is in another currency than the order's.
 	odd      int64
 	arrivals int
+}
+
+// standing is what of an order's row its money and its whereabouts are judged by.
+type standing struct {
+	status   order.Status // "" if the order has no row
+	currency order.Currency
+	total    int64 // minor units
+	settled  bool
+}
+
+// standingOf shares the texts, of which there are few: a window is full of standings.
+func standingOf(end orderdb.End) standing {
+	return standing{
+		status: unique.Make(end.Status).Value(), currency: unique.Make(end.Currency).Value(), total: end.Total, settled: end.SettledAt != nil,
+	}
 }
 
 // window is a range of order ids with all the money that bears them.
@@ -88,7 +105,7 @@ func (r *run) readOrders(ctx context.Context, after order.ID) (*window, error) {
 			return nil, err
 		}
 		for _, end := range ends {
-			w.accounts[end.ID] = &account{end: end}
+			w.accounts[end.ID] = &account{standing: standingOf(end)}
 			r.countOrder(end)
 		}
 		w.upTo = last
@@ -121,12 +138,12 @@ func (r *run) countOrder(end orderdb.End) {
 func (r *run) followSuspects(ctx context.Context, accounts map[order.ID]*account) error {
 	for _, id := range slices.Sorted(maps.Keys(accounts)) {
 		a := accounts[id]
-		if kind, _ := judge(a.end, a.net, a.odd); kind != "" {
+		if kind, _ := judge(a.standing, a.net, a.odd); kind != "" {
 			if err := r.follow(ctx, id, a.odd); err != nil {
 				return err
 			}
 		}
-		if kind, _ := judgeArrivals(a.end, false, a.arrivals); kind != "" && r.cfg.Warehouse != nil {
+		if kind, _ := judgeArrivals(a.standing, false, a.arrivals); kind != "" && r.cfg.Warehouse != nil {
 			if err := r.followArrivals(ctx, id, a.arrivals); err != nil {
 				return err
 			}
@@ -153,7 +170,7 @@ func (r *run) follow(ctx context.Context, id order.ID, odd int64) error {
 	if err != nil {
 		return err
 	}
-	if before.Status != after.Status || (before.SettledAt == nil) != (after.SettledAt == nil) {
+	if before != after {
 		return nil
 	}
 	if kind, message := judge(after, net, odd); kind != "" {
@@ -163,28 +180,28 @@ func (r *run) follow(ctx context.Context, id order.ID, odd int64) error {
 }
 
 // end reads where an order stands; it has no status if there is no row.
-func (r *run) end(ctx context.Context, id order.ID) (orderdb.End, error) {
+func (r *run) end(ctx context.Context, id order.ID) (standing, error) {
 	ends, err := r.cfg.Orders.EndsOf(ctx, []order.ID{id})
 	if err != nil || len(ends) == 0 {
-		return orderdb.End{}, unreadable(OrderDatabase, err)
+		return standing{}, unreadable(OrderDatabase, err)
 	}
-	return ends[0], nil
+	return standingOf(ends[0]), nil
 }
 
 // judge says what is wrong with an order's money. An order that is PENDING, or closed and not settled,
 // is on its way: its charge may be there or not.
-func judge(end orderdb.End, net, odd int64) (kind Kind, message string) {
+func judge(s standing, net, odd int64) (kind Kind, message string) {
 	switch {
-	case end.Status == "" && net != 0:
+	case s.status == "" && net != 0:
 		return ChargeWithoutOrder, fmt.Sprintf("the provider holds %d for an order that has no row", net)
-	case end.Status.Sold() && net == 0 && end.Total != 0:
-		return NotCharged, fmt.Sprintf("the order is %s, and its total of %d is not charged", end.Status, end.Total)
-	case end.Status.Sold() && net != end.Total:
-		return WrongCharge, fmt.Sprintf("the order is %s with a total of %d, and %d is charged", end.Status, end.Total, net)
-	case end.Status.Sold() && odd != 0:
-		return WrongCurrency, fmt.Sprintf("the order is %s in %s, and %d of its charge is in another currency", end.Status, end.Currency, odd)
-	case end.Status.Closed() && end.SettledAt != nil && net != 0:
-		return ChargedForNothing, fmt.Sprintf("the order is %s and settled, and %d is still charged", end.Status, net)
+	case s.status.Sold() && net == 0 && s.total != 0:
+		return NotCharged, fmt.Sprintf("the order is %s, and its total of %d is not charged", s.status, s.total)
+	case s.status.Sold() && net != s.total:
+		return WrongCharge, fmt.Sprintf("the order is %s with a total of %d, and %d is charged", s.status, s.total, net)
+	case s.status.Sold() && odd != 0:
+		return WrongCurrency, fmt.Sprintf("the order is %s in %s, and %d of its charge is in another currency", s.status, s.currency, odd)
+	case s.status.Closed() && s.settled && net != 0:
+		return ChargedForNothing, fmt.Sprintf("the order is %s and settled, and %d is still charged", s.status, net)
 	}
 	return "", ""
 }

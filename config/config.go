@@ -87,7 +87,7 @@ type Config struct {
 	ReconcileGrace time.Duration `env:"HOLDFAST_RECONCILE_GRACE" envDefault:"1m"`
 
 	// AuditEvery is how often the audit runs by itself. 0 leaves it to people. It reads all orders, and the provider's and the
-	// warehouse's whole records once for each 100,000 of them.
+	// warehouse's whole records once for each 500,000 of them.
 	AuditEvery time.Duration `env:"HOLDFAST_AUDIT_EVERY" envDefault:"24h"`
 
 	// WarehouseURL is the base URL of the warehouse. Without one nothing is handed off.

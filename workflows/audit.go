@@ -23,8 +23,8 @@ const (
 )
 
 const (
-	// AuditTime is how long an audit may take. It reads the provider's whole record once for each 100,000 orders: of ten million, at 10 ms
-	// a page of 1,000, for three hours.
+	// AuditTime is how long an audit may take. It reads the provider's and the warehouse's whole records once for each 500,000 orders: of ten
+	// million, at 10 ms a page of 1,000, for more than an hour.
 	AuditTime = 6 * time.Hour
 	// auditSilence is how soon another worker takes over from one that was killed.
 	auditSilence = 30 * time.Second
