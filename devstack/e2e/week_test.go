@@ -42,13 +42,7 @@ type week struct {
 func TestAWeek(t *testing.T) {
 	t.Parallel()
 	const days = 7
-	orders := 100 * days
-	if text := os.Getenv(weekVariable); text != "" {
-		var err error
-		if orders, err = strconv.Atoi(text); err != nil {
-			t.Fatalf("%s: %v", weekVariable, err)
-		}
-	}
+	orders := number(t, weekVariable, 100*days)
 	k := openKafka(t)
 	w := &week{ends: make(map[order.ID][]order.Status), hears: listen(t, k)}
 	w.shopFloor = openFloor(t, withKafka(k, map[string]string{
@@ -70,6 +64,20 @@ func TestAWeek(t *testing.T) {
 	w.hears.wantKnows(t, w.ends)
 	w.left(t, "mug", int64(orders-len(w.there)))
 	t.Logf("%d orders, %d in the warehouse; %d events came more than once", w.placed, len(w.there), w.hears.repeats)
+}
+
+// number reads a variable of the environment that makes a test larger.
+func number(t *testing.T, variable string, normally int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return normally
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
 }
 
 // sellADay places orders. One in twenty is declined, and as many are cancelled.
