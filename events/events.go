@@ -48,7 +48,10 @@ func NewPublisher(cfg Config) (*Publisher, error) {
 		kgo.ClientID("holdfast"),
 		kgo.ProducerLinger(0),                                    // what can go together comes together
 		kgo.RecordDeliveryTimeout(max(cfg.Timeout, time.Second)), // the least that it takes
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),     // by the subject, as other clients hash it
+		// A broker that dies with a request in its hands would otherwise be waited for without end. What is sent again may then come twice, as
+		// consumers are told.
+		kgo.AllowIdempotentProduceCancellation(),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // by the subject, as other clients hash it
 	)
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
