@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -54,15 +53,7 @@ func TestADayOfManyOrders(t *testing.T) {
 	if done.HandedOff != orders || done.Rejected != 0 {
 		t.Errorf("handed off: %+v", done)
 	}
-	arrived, err := f.Arrivals(t.Context(), f.WarehouseURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(ids)
-	slices.Sort(arrived)
-	if !slices.Equal(ids, arrived) {
-		t.Errorf("the warehouse has %d orders, and not each of the %d once", len(arrived), orders)
-	}
+	f.wantArrived(t, ids)
 
 	runs, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowId = '" + handOff.GetID() + "'"})
 	if err != nil {
