@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
@@ -256,6 +257,56 @@ func TestACutoffThatIsMissedIsCaughtUpWith(t *testing.T) {
 	}
 	if !slices.ContainsFunc(description.Info.RecentActions, func(a client.ScheduleActionResult) bool { return a.ScheduleTime.Equal(nominal) }) {
 		t.Errorf("none of the schedule's actions is that of %s: %+v", nominal, description.Info.RecentActions)
+	}
+}
+
+// TestACutoffDoesNotWaitForOneThatIsStuck with a page that the warehouse does not answer.
+func TestACutoffDoesNotWaitForOneThatIsStuck(t *testing.T) {
+	t.Parallel()
+	f := open(t, func(cfg *stack.Config) { cfg.Settings = map[string]string{"HOLDFAST_HANDOFF_CRON": "0 0 1 1 *"} })
+	f.sell(t, "mug", 10)
+	untilScheduled(t, f)
+	if err := f.Ail(t.Context(), f.WarehouseURL(), shop.Fault{Mode: "down", Seconds: 120}); err != nil {
+		t.Fatal(err)
+	}
+	var bought []order.ID
+	for runs := 1; runs <= 2; runs++ {
+		bought = append(bought, f.buy(t, fmt.Sprint("cutoff-", runs), shop.Buy("ada", "tok_ok", "mug", 1)).ID())
+		pause(t.Context(), time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // a cutoff is a whole second
+		f.untilHandOffsRun(t, runs)
+	}
+	if err := f.Ail(t.Context(), f.WarehouseURL(), shop.Well()); err != nil {
+		t.Fatal(err)
+	}
+	f.untilArrived(t, len(bought))
+	f.wantArrived(t, bought)
+}
+
+// untilHandOffsRun comes to the schedule's time, and waits until so many of its runs are under way.
+func (f shopFront) untilHandOffsRun(t *testing.T, n int) {
+	t.Helper()
+	temporal := f.temporal(t)
+	schedule := temporal.ScheduleClient().GetHandle(t.Context(), workflows.HandOffID)
+	if err := schedule.Trigger(t.Context(), client.ScheduleTriggerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for running := 0; running < n; pause(ctx, 50*time.Millisecond) {
+		description, err := schedule.Describe(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		running = 0
+		for _, action := range description.Info.RecentActions {
+			run, err := temporal.DescribeWorkflowExecution(ctx, action.StartWorkflowResult.WorkflowID, "")
+			if err != nil {
+				t.Fatalf("%d hand-offs are under way, want %d: %v", running, n, err)
+			}
+			if run.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+				running++
+			}
+		}
 	}
 }
 

@@ -94,7 +94,8 @@ func (a *app) handOff(ctx context.Context, f handOffFlags) error {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	run, err := a.startHandOff(ctx, c, in, f.taskQueue)
+	// Another run may be under way, or stuck: two at once share no order.
+	run, err := c.ExecuteWorkflow(ctx, workflows.HandOffOptions(in.DryRun, time.Now(), f.taskQueue), workflows.HandOffName, in)
 	if err != nil {
 		return errorf("failed", "Failed", "start the hand-off: %v", err)
 	}
@@ -114,17 +115,6 @@ func (a *app) handOff(ctx context.Context, f handOffFlags) error {
 		return err
 	}
 	return a.sayHandedOff(doc)
-}
-
-// startHandOff starts a run, or finds the schedule's own that is under way. Two at once do no harm.
-func (a *app) startHandOff(ctx context.Context, c client.Client, in workflows.HandOffInput, taskQueue string) (client.WorkflowRun, error) {
-	if !in.DryRun && in.Cutoff.IsZero() {
-		if run := scheduledRun(ctx, c, workflows.HandOffID); run != nil {
-			a.sayf("A hand-off by the schedule is under way; this waits for that one.")
-			return run, nil
-		}
-	}
-	return c.ExecuteWorkflow(ctx, workflows.HandOffOptions(in.DryRun, time.Now(), taskQueue), workflows.HandOffName, in)
 }
 
 // watchHandOff says how far the hand-off is, until it is stopped.

@@ -27,10 +27,6 @@ func (w *warehouseman) use(a *app) {
 	a.dial = func(context.Context, client.Options) (client.Client, error) { return w, nil }
 }
 
-func (w *warehouseman) ScheduleClient() client.ScheduleClient {
-	return schedules{id: workflows.HandOffID, scheduled: w.scheduled}
-}
-
 func (w *warehouseman) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
 	input, ok := args[0].(workflows.HandOffInput)
 	if !ok || workflow != workflows.HandOffName {
@@ -88,30 +84,6 @@ func TestHandOffInJSON(t *testing.T) {
 	same(t, "task queue", server.started.TaskQueue, "other")
 	if !server.input.DryRun || !server.input.Cutoff.IsZero() {
 		t.Errorf("started with %+v", server.input)
-	}
-}
-
-// TestHandOffWaitsForTheSchedulesOwn, unless a person wants something else than that does.
-func TestHandOffWaitsForTheSchedulesOwn(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		args []string
-		own  bool
-	}{
-		"the same":       {nil, true},
-		"another cutoff": {[]string{"--cutoff", "2026-03-01T17:00:00+09:00"}, false},
-		"a dry run":      {[]string{"--dry-run"}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := &warehouseman{reconciler: reconciler{
-				temporalServer: temporalServer{result: gives(order.HandOff{})}, scheduled: "hand-off-08:00", status: running,
-			}}
-			got := try{change: server.use}.run(t, append([]string{"handoff", "-o", "json"}, test.args...)...)
-			if got.code != 0 || (server.waitedFor == "hand-off-08:00 run-7") != test.own {
-				t.Errorf("exit code %d, waited for %s", got.code, server.waitedFor)
-			}
-		})
 	}
 }
 
