@@ -38,7 +38,7 @@ func NewAPI(ctx context.Context, o Options) (*API, error) {
 	}
 	handler, err := httpapi.New(httpapi.Deps{ //nolint:contextcheck // what it starts ends with its Close
 		Orders: p.orders, Stock: p.orders, Front: p.stock, Temporal: p.temporal,
-		Auditor: p.auditor(audit.DefaultLimit),
+		Auditor: p.auditor(audit.DefaultLimit, audit.DefaultPatience),
 		Webhook: webhook,
 		Limits: admission.Limits{
 			InFlight: p.cfg.InFlight, Queue: p.cfg.Queue, CustomerQueue: p.cfg.CustomerQueue, Patient: p.cfg.PatientOrders,

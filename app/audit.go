@@ -8,9 +8,9 @@ import (
 	"holdfast/order"
 )
 
-// auditor makes an audit of everything that the program knows, which may take as long as limit.
-func (p *platform) auditor(limit time.Duration) *audit.Auditor {
-	cfg := audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments, Limit: limit}
+// auditor makes an audit of everything that the program knows, which may take as long as limit. Patience: see audit.Config.
+func (p *platform) auditor(limit, patience time.Duration) *audit.Auditor {
+	cfg := audit.Config{Orders: p.orders, Front: p.stock, Ledger: p.payments, Limit: limit, Patience: patience}
 	if p.warehouse != nil {
 		cfg.Warehouse = p.warehouse
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -17,6 +18,9 @@ import (
 	"holdfast/reconcile"
 	"holdfast/workflows"
 )
+
+// auditPatience outlasts a database or a provider that is restarted.
+const auditPatience = time.Minute
 
 // Worker carries orders: it runs the workflows and their steps, and serves its health and metrics.
 type Worker struct {
@@ -72,7 +76,7 @@ func NewWorker(ctx context.Context, o Options) (*Worker, error) {
 	handOffs.Register(w.worker)
 	purges := &activities.Purges{Purger: p.orders, Retention: p.cfg.Retention, Metrics: activities.NewPurgeMetrics(p.registry)}
 	purges.Register(w.worker)
-	audits := &activities.Audits{Auditor: auditing{p.auditor(workflows.AuditTime)}, Metrics: activities.NewAuditMetrics(p.registry)}
+	audits := &activities.Audits{Auditor: auditing{p.auditor(workflows.AuditTime, auditPatience)}, Metrics: activities.NewAuditMetrics(p.registry)}
 	audits.Register(w.worker)
 	measureSchedules(p.registry, p.cfg)
 	w.server = newServer(p.cfg.WorkerAddr, w.routes(), p.log, p.fail)

@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"holdfast/order"
 	"holdfast/warehouse"
@@ -16,26 +18,31 @@ func (r *run) addArrivals(ctx context.Context, w *window) error {
 	}
 	entries := 0
 	for after := int64(0); ; {
-		batch, next, err := r.cfg.Warehouse.Arrivals(ctx, after, warehouse.MaxPage)
-		if err != nil {
-			return unreadable(WarehouseBook, err)
+		var batch []warehouse.Arrival
+		var next int64
+		if err := r.read(ctx, WarehouseBook, func() (err error) {
+			batch, next, err = r.cfg.Warehouse.Arrivals(ctx, after, warehouse.MaxPage)
+			return err
+		}); err != nil {
+			return err
 		}
 		entries += len(batch)
+		unknown := make(map[order.ID]int)
 		for _, a := range batch {
-			if !w.covers(a.ID) {
-				continue
+			if known := w.accounts[a.ID]; known != nil {
+				known.arrivals++
+			} else if w.covers(a.ID) {
+				unknown[a.ID]++
 			}
-			known := w.accounts[a.ID]
-			if known == nil {
-				// It has no row, or is younger than the window; the second look tells.
-				if w.rowless++; w.rowless > maxRowless {
-					r.report.Omitted++
-					continue
-				}
-				known = &account{}
-				w.accounts[a.ID] = known
+		}
+		lost, err := r.withoutRow(ctx, slices.Collect(maps.Keys(unknown)))
+		if err != nil {
+			return err
+		}
+		for _, id := range lost {
+			if rowless := r.rowless(w, id); rowless != nil {
+				rowless.arrivals = unknown[id]
 			}
-			known.arrivals++
 		}
 		if next == 0 {
 			r.report.Checked.Arrivals = entries
@@ -55,9 +62,12 @@ func (r *run) followArrivals(ctx context.Context, id order.ID, arrivals int) err
 	if err != nil {
 		return err
 	}
-	assigned, err := r.cfg.Orders.Assigned(ctx, id)
-	if err != nil {
-		return unreadable(OrderDatabase, err)
+	var assigned bool
+	if err := r.read(ctx, OrderDatabase, func() (err error) {
+		assigned, err = r.cfg.Orders.Assigned(ctx, id)
+		return err
+	}); err != nil {
+		return err
 	}
 	after, err := r.end(ctx, id)
 	if err != nil {

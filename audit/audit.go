@@ -5,7 +5,6 @@ package audit
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"holdfast/order"
@@ -67,6 +66,8 @@ type Config struct {
 	Pause time.Duration
 	// Limit is how long an audit may take before it stops and says how far it looked. 0 means DefaultLimit.
 	Limit time.Duration
+	// Patience is how long what cannot be read is read again, each time, before the audit gives up. 0 means DefaultPatience.
+	Patience time.Duration
 }
 
 const (
@@ -80,6 +81,8 @@ const (
 	// DefaultLimit is less than half of the five minutes that the API's server has for an answer: an audit that
 	// waited for another one's end still gets to say how far it looked.
 	DefaultLimit = 2 * time.Minute
+	// DefaultPatience is for somebody who waits for the answer.
+	DefaultPatience = 5 * time.Second
 )
 
 // Auditor audits. It may be used from many goroutines.
@@ -99,33 +102,10 @@ func New(cfg Config) *Auditor {
 	if cfg.Limit == 0 {
 		cfg.Limit = DefaultLimit
 	}
-	return &Auditor{cfg: cfg, window: ledgerWindow}
-}
-
-// What an audit cannot do without.
-const (
-	OrderDatabase = "order database"
-	PaymentLedger = "payment provider's ledger"
-	WarehouseBook = "warehouse's arrivals"
-)
-
-// UnreadableError says that the audit could not look, so that nothing is proven either way.
-type UnreadableError struct {
-	What string // OrderDatabase, PaymentLedger or WarehouseBook
-	Err  error
-}
-
-// Error names what could not be read, and why.
-func (e *UnreadableError) Error() string { return fmt.Sprintf("read the %s: %v", e.What, e.Err) }
-
-// Unwrap gives the reason.
-func (e *UnreadableError) Unwrap() error { return e.Err }
-
-func unreadable(what string, err error) error {
-	if err == nil {
-		return nil
+	if cfg.Patience == 0 {
+		cfg.Patience = DefaultPatience
 	}
-	return &UnreadableError{What: what, Err: err}
+	return &Auditor{cfg: cfg, window: ledgerWindow}
 }
 
 // Run looks at everything once, and a second time at whatever is suspicious. It may run on a live

@@ -100,9 +100,9 @@ func (r *run) front(ctx context.Context) error {
 func (r *run) lookAgain(ctx context.Context) error {
 	still := make(map[string]sighting, len(r.differing))
 	for skus := range slices.Chunk(slices.Sorted(maps.Keys(r.differing)), page) {
-		balances, err := r.cfg.Orders.BalancesOf(ctx, skus)
+		balances, err := r.balancesOf(ctx, skus)
 		if err != nil {
-			return unreadable(OrderDatabase, err)
+			return err
 		}
 		seen, _ := r.sight(ctx, balances)
 		if err := ctx.Err(); err != nil {
@@ -123,9 +123,12 @@ func (r *run) lookAgain(ctx context.Context) error {
 func (r *run) dropInFlight(ctx context.Context) error {
 	filter := orderdb.Filter{UnsettledBefore: time.Now().Add(time.Hour), Limit: page} // however young, clocks apart
 	for len(r.differing) > 0 {
-		unsettled, err := r.cfg.Orders.List(ctx, filter)
-		if err != nil {
-			return unreadable(OrderDatabase, err)
+		var unsettled []orderdb.Record
+		if err := r.read(ctx, OrderDatabase, func() (err error) {
+			unsettled, err = r.cfg.Orders.List(ctx, filter)
+			return err
+		}); err != nil {
+			return err
 		}
 		for _, o := range unsettled {
 			for _, line := range o.Lines {
@@ -139,15 +142,4 @@ func (r *run) dropInFlight(ctx context.Context) error {
 		filter.Before = &orderdb.Position{CreatedAt: last.CreatedAt, ID: last.ID}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

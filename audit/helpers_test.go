@@ -133,7 +133,7 @@ func (w *world) exec(query string, args ...any) {
 }
 
 func (w *world) config() audit.Config {
-	return audit.Config{Orders: w.db, Front: w.front, Ledger: w.ledger, Pause: time.Millisecond}
+	return audit.Config{Orders: w.db, Front: w.front, Ledger: w.ledger, Pause: time.Millisecond, Patience: time.Nanosecond}
 }
 
 func (w *world) run() audit.Report {

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"holdfast/order"
 	"holdfast/payment"
@@ -11,9 +13,13 @@ import (
 // entries there were.
 func (r *run) addLedger(ctx context.Context, w *window) (entries int, err error) {
 	for after := int64(0); ; {
-		batch, next, err := r.cfg.Ledger.Ledger(ctx, after, payment.MaxPage)
-		if err != nil {
-			return 0, unreadable(PaymentLedger, err)
+		var batch []payment.Entry
+		var next int64
+		if err := r.read(ctx, PaymentLedger, func() (err error) {
+			batch, next, err = r.cfg.Ledger.Ledger(ctx, after, payment.MaxPage)
+			return err
+		}); err != nil {
+			return 0, err
 		}
 		entries += len(batch)
 		unknown := w.add(batch)
@@ -55,32 +61,17 @@ func (w *window) add(batch []payment.Entry) (unknown map[order.ID]int64) {
 	return unknown
 }
 
-// addRowless takes up money whose order has no row. Most orders that a window does not know are only
-// younger than it, and the next audit's business.
+// addRowless takes up money whose order has no row.
 func (r *run) addRowless(ctx context.Context, w *window, unknown map[order.ID]int64) error {
-	if len(unknown) == 0 {
-		return nil
-	}
-	ids := make([]order.ID, 0, len(unknown))
-	for id := range unknown {
-		ids = append(ids, id)
-	}
-	ends, err := r.cfg.Orders.EndsOf(ctx, ids)
+	maps.DeleteFunc(unknown, func(_ order.ID, net int64) bool { return net == 0 }) // charged and reversed
+	lost, err := r.withoutRow(ctx, slices.Collect(maps.Keys(unknown)))
 	if err != nil {
-		return unreadable(OrderDatabase, err)
+		return err
 	}
-	for _, end := range ends {
-		delete(unknown, end.ID)
-	}
-	for id, net := range unknown {
-		if net == 0 {
-			continue // charged and reversed
+	for _, id := range lost {
+		if rowless := r.rowless(w, id); rowless != nil {
+			rowless.net = unknown[id]
 		}
-		if w.rowless++; w.rowless > maxRowless {
-			r.report.Omitted++
-			continue
-		}
-		w.accounts[id] = &account{net: net}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -89,9 +90,12 @@ func (r *run) money(ctx context.Context) error {
 func (r *run) readOrders(ctx context.Context, after order.ID) (*window, error) {
 	w := &window{after: after, upTo: after, accounts: make(map[order.ID]*account)}
 	for len(w.accounts) < r.window {
-		ends, err := r.cfg.Orders.Ends(ctx, w.upTo, min(page, r.window-len(w.accounts)))
-		if err != nil {
-			return nil, unreadable(OrderDatabase, err)
+		var ends []orderdb.End
+		if err := r.read(ctx, OrderDatabase, func() (err error) {
+			ends, err = r.cfg.Orders.Ends(ctx, w.upTo, min(page, r.window-len(w.accounts)))
+			return err
+		}); err != nil {
+			return nil, err
 		}
 		if len(ends) == 0 {
 			w.last = true
@@ -162,9 +166,12 @@ func (r *run) follow(ctx context.Context, id order.ID, odd int64) error {
 	if err != nil {
 		return err
 	}
-	net, err := r.cfg.Ledger.Net(ctx, id)
-	if err != nil {
-		return unreadable(PaymentLedger, err)
+	var net int64
+	if err := r.read(ctx, PaymentLedger, func() (err error) {
+		net, err = r.cfg.Ledger.Net(ctx, id)
+		return err
+	}); err != nil {
+		return err
 	}
 	after, err := r.end(ctx, id)
 	if err != nil {
@@ -181,11 +188,43 @@ func (r *run) follow(ctx context.Context, id order.ID, odd int64) error {
 
 // end reads where an order stands; it has no status if there is no row.
 func (r *run) end(ctx context.Context, id order.ID) (standing, error) {
-	ends, err := r.cfg.Orders.EndsOf(ctx, []order.ID{id})
+	ends, err := r.endsOf(ctx, []order.ID{id})
 	if err != nil || len(ends) == 0 {
-		return standing{}, unreadable(OrderDatabase, err)
+		return standing{}, err
 	}
 	return standingOf(ends[0]), nil
+}
+
+func (r *run) endsOf(ctx context.Context, ids []order.ID) (ends []orderdb.End, err error) {
+	err = r.read(ctx, OrderDatabase, func() (err error) {
+		ends, err = r.cfg.Orders.EndsOf(ctx, ids)
+		return err
+	})
+	return ends, err
+}
+
+// withoutRow gives those of the orders that have no row. Most that a window does not know are only younger than it, and the next
+// audit's business.
+func (r *run) withoutRow(ctx context.Context, ids []order.ID) ([]order.ID, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	ends, err := r.endsOf(ctx, ids)
+	return slices.DeleteFunc(ids, func(id order.ID) bool {
+		_, found := slices.BinarySearchFunc(ends, id, func(end orderdb.End, id order.ID) int { return cmp.Compare(end.ID, id) })
+		return found
+	}), err
+}
+
+// rowless is the account of an order without a row, nil if there are too many.
+func (r *run) rowless(w *window, id order.ID) *account {
+	if w.rowless++; w.rowless > maxRowless {
+		r.report.Omitted++
+		return nil
+	}
+	a := &account{}
+	w.accounts[id] = a
+	return a
 }
 
 // judge says what is wrong with an order's money. An order that is PENDING, or closed and not settled,

@@ -21,9 +21,9 @@ func (r *run) rows(ctx context.Context, ends []orderdb.End) error {
 	if len(suspects) == 0 {
 		return nil
 	}
-	again, err := r.cfg.Orders.EndsOf(ctx, suspects)
+	again, err := r.endsOf(ctx, suspects)
 	if err != nil {
-		return unreadable(OrderDatabase, err)
+		return err
 	}
 	for _, end := range again {
 		for _, f := range faults(end) {
@@ -68,13 +68,20 @@ func impossible(end orderdb.End) string {
 
 // lostLines finds orders whose row somebody deleted, in a range of ids. upTo "" is no end.
 func (r *run) lostLines(ctx context.Context, after, upTo order.ID) error {
-	lost, err := r.cfg.Orders.LostLines(ctx, after, upTo, page)
-	if err != nil || len(lost) == 0 {
-		return unreadable(OrderDatabase, err)
+	look := func() (lost []order.ID, err error) {
+		err = r.read(ctx, OrderDatabase, func() (err error) {
+			lost, err = r.cfg.Orders.LostLines(ctx, after, upTo, page)
+			return err
+		})
+		return lost, err
 	}
-	again, err := r.cfg.Orders.LostLines(ctx, after, upTo, page)
+	lost, err := look()
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	again, err := look()
 	if err != nil {
-		return unreadable(OrderDatabase, err)
+		return err
 	}
 	for _, id := range again {
 		if slices.Contains(lost, id) && !r.full() {

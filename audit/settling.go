@@ -14,12 +14,19 @@ import (
 // is carried by nobody and reaches no end, and that is a violation. One that owes nothing but its event has reached its end.
 func (r *run) settling(ctx context.Context) error {
 	for _, id := range r.stale {
-		record, err := r.cfg.Orders.Get(ctx, id)
-		if errors.Is(err, orderdb.ErrNotFound) {
-			continue // it was deleted meanwhile; what that breaks, the equations show
+		var record orderdb.Record
+		var deleted bool
+		if err := r.read(ctx, OrderDatabase, func() (err error) {
+			record, err = r.cfg.Orders.Get(ctx, id)
+			if deleted = errors.Is(err, orderdb.ErrNotFound); deleted {
+				err = nil
+			}
+			return err
+		}); err != nil {
+			return err
 		}
-		if err != nil {
-			return unreadable(OrderDatabase, err)
+		if deleted {
+			continue // what that breaks, the equations show
 		}
 		silent := time.Since(record.UpdatedAt)
 		if record.SettledAt != nil || record.OwesEvent || record.AttentionSince != nil || silent <= r.cfg.Grace || r.full() {

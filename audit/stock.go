@@ -14,9 +14,12 @@ const page = 500
 // hold exactly, whatever is going on.
 func (r *run) stock(ctx context.Context) error {
 	for after := ""; ; {
-		balances, err := r.cfg.Orders.Balances(ctx, after, page)
-		if err != nil {
-			return unreadable(OrderDatabase, err)
+		var balances []orderdb.Balance
+		if err := r.read(ctx, OrderDatabase, func() (err error) {
+			balances, err = r.cfg.Orders.Balances(ctx, after, page)
+			return err
+		}); err != nil {
+			return err
 		}
 		r.report.Checked.SKUs += len(balances)
 		if err := r.unbalanced(ctx, balances); err != nil {
@@ -42,14 +45,22 @@ func (r *run) unbalanced(ctx context.Context, balances []orderdb.Balance) error 
 	if len(suspects) == 0 {
 		return nil
 	}
-	again, err := r.cfg.Orders.BalancesOf(ctx, suspects)
+	again, err := r.balancesOf(ctx, suspects)
 	if err != nil {
-		return unreadable(OrderDatabase, err)
+		return err
 	}
 	for _, b := range again {
 		r.judgeBalance(b)
 	}
 	return nil
+}
+
+func (r *run) balancesOf(ctx context.Context, skus []string) (balances []orderdb.Balance, err error) {
+	err = r.read(ctx, OrderDatabase, func() (err error) {
+		balances, err = r.cfg.Orders.BalancesOf(ctx, skus)
+		return err
+	})
+	return balances, err
 }
 
 func balanced(b orderdb.Balance) bool {
@@ -71,13 +82,20 @@ func (r *run) judgeBalance(b orderdb.Balance) {
 
 // lostStock finds SKUs whose row somebody deleted, which the equations cannot see.
 func (r *run) lostStock(ctx context.Context) error {
-	lost, err := r.cfg.Orders.LostStock(ctx, page)
-	if err != nil || len(lost) == 0 {
-		return unreadable(OrderDatabase, err)
+	look := func() (lost []string, err error) {
+		err = r.read(ctx, OrderDatabase, func() (err error) {
+			lost, err = r.cfg.Orders.LostStock(ctx, page)
+			return err
+		})
+		return lost, err
 	}
-	again, err := r.cfg.Orders.LostStock(ctx, page)
+	lost, err := look()
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	again, err := look()
 	if err != nil {
-		return unreadable(OrderDatabase, err)
+		return err
 	}
 	for _, sku := range again {
 		if slices.Contains(lost, sku) && !r.full() {

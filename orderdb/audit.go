@@ -63,11 +63,64 @@ func sums(tx *gorm.DB, skus []string) (moved, sold, held map[string]int64, err e
 	if moved, err = sumBySKU(tx.Table("stock_movements AS m").Where("m.sku IN ?", skus), "m"); err != nil {
 		return nil, nil, nil, err
 	}
-	if sold, err = sumBySKU(linesIn(tx, skus, order.Confirmed, order.HandedOff), "l"); err != nil {
+	if sold, err = sumSold(tx, skus); err != nil {
 		return nil, nil, nil, err
 	}
 	held, err = sumBySKU(linesIn(tx, skus, order.Pending), "l")
 	return moved, sold, held, err
+}
+
+// linesSummed is how many lines of sold orders one statement adds up: those of a hot SKU, all at once, would take longer than a
+// connection waits for its answer. The package's own tests add up fewer, so that each of them adds up in parts.
+var linesSummed = 50_000
+
+// sumSold adds up the lines of sold orders, as many SKUs at a time as have few enough, and one that has more in parts.
+func sumSold(tx *gorm.DB, skus []string) (map[string]int64, error) {
+	lines, err := sum(tx.Model(&lineRow{}).Where("sku IN ?", skus).Select("sku, COUNT(*) AS units").Group("sku"))
+	if err != nil {
+		return nil, err
+	}
+	sold := make(map[string]int64, len(lines))
+	for len(skus) > 0 {
+		n, together := 1, lines[skus[0]]
+		for ; n < len(skus) && together+lines[skus[n]] <= int64(linesSummed); n++ {
+			together += lines[skus[n]]
+		}
+		if err := addSold(tx, skus[:n], together, sold); err != nil {
+			return nil, err
+		}
+		skus = skus[n:]
+	}
+	return sold, nil
+}
+
+// addSold adds up the lines of sold orders, of which there are so many. Only one SKU has more than a statement's.
+func addSold(tx *gorm.DB, skus []string, lines int64, sold map[string]int64) error {
+	for after := order.ID(""); ; {
+		part := linesIn(tx, skus, order.Confirmed, order.HandedOff).Where("l.order_id > ?", after)
+		var upTo []order.ID
+		if lines > int64(linesSummed) {
+			err := tx.Model(&lineRow{}).Where("sku = ? AND order_id > ?", skus[0], after).Order("order_id").
+				Offset(linesSummed-1).Limit(1).Pluck("order_id", &upTo).Error
+			if err != nil {
+				return err
+			}
+		}
+		if len(upTo) > 0 {
+			part = part.Where("l.order_id <= ?", upTo[0])
+		}
+		units, err := sumBySKU(part, "l")
+		if err != nil {
+			return err
+		}
+		for sku, n := range units {
+			sold[sku] += n
+		}
+		if len(upTo) == 0 {
+			return nil
+		}
+		after = upTo[0]
+	}
 }
 
 func linesIn(tx *gorm.DB, skus []string, statuses ...order.Status) *gorm.DB {
@@ -76,11 +129,16 @@ func linesIn(tx *gorm.DB, skus []string, statuses ...order.Status) *gorm.DB {
 }
 
 func sumBySKU(q *gorm.DB, table string) (map[string]int64, error) {
+	return sum(q.Select(table + ".sku AS sku, SUM(" + table + ".quantity) AS units").Group(table + ".sku"))
+}
+
+// sum gives the units of a query by their SKU.
+func sum(q *gorm.DB) (map[string]int64, error) {
 	var sums []struct {
 		SKU   string `gorm:"column:sku"`
 		Units int64
 	}
-	err := q.Select(table + ".sku AS sku, SUM(" + table + ".quantity) AS units").Group(table + ".sku").Scan(&sums).Error
+	err := q.Scan(&sums).Error
 	bySKU := make(map[string]int64, len(sums))
 	for _, s := range sums {
 		bySKU[s.SKU] = s.Units
