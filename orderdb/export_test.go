@@ -1,3 +1,4 @@
 package orderdb
 
-func init() { linesSummed = 3 }
+// SumInParts has balances add up so many lines in a statement.
+func SumInParts(lines int) { linesSummed = lines }

@@ -20,7 +20,10 @@ import (
 
 var _ activities.Orders = (*orderdb.DB)(nil)
 
-func TestMain(m *testing.M) { testserver.Main(m) }
+func TestMain(m *testing.M) {
+	orderdb.SumInParts(3)
+	testserver.Main(m)
+}
 
 // database is an order database that a test has for itself.
 type database struct {

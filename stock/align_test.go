@@ -89,6 +89,22 @@ func TestACountIsAlignedWithTheRow(t *testing.T) {
 	}
 }
 
+// A step that is repeated late finds the order's units given back.
+func TestAReleasedOrderIsAlignedNoMore(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 3)
+		s.wantReserve(t, o, reserved)
+		h := s.hold(o)
+		s.align(t, h)
+		s.wantReleasing(t, s.give(h), order.Released)
+		s.wantCount(t, "mug", 10)
+		s.wantUntouched(t, func() {
+			s.align(t, h)
+			s.align(t, old(h))
+		})
+	})
+}
+
 // A reservation may be evicted, or expire before the count does, which is put off by each order: whatever repeats
 // the order then, the units must not leave the count again and again.
 func TestAnEvictedReservationIsNotTakenForANewOne(t *testing.T) {

@@ -241,3 +241,46 @@ func TestReserveAndReleaseAtOnceLoseNoUnit(t *testing.T) {
 		s.wantBalance(t, "mug", 10)
 	})
 }
+
+// A program that has not heard yet that the epoch is over gives back what was taken from a count of the new one.
+func TestAReleaseInAnOldEpochReachesTheNewCount(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		s.wantReserve(t, newOrder(t, "warm", 0, order.Line{SKU: "plate", Quantity: 1}), reserved)
+		s.change(func(s *shelves) { s.epoch++ })
+		other := s.again(t)
+		o := newOrder(t, "new", 3)
+		wantReservations(t, other.Reserve(t.Context(), []order.Order{o}), reserved)
+		s.wantRelease(t, o, true, order.Released)
+		s.wantCount(t, "mug", 10)
+	})
+}
+
+// A reservation that was lost before the row's units were counted, and made again, took them from the count a second time: how often, nobody
+// knows.
+func TestAReleaseOfAReservationThatMayHaveBeenMadeTwice(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		o := newOrder(t, 1, 3)
+		s.wantReserve(t, o, reserved)
+		h := s.hold(o)
+		s.rdb.Del(t.Context(), "r:{mug}"+o.ID.Digest())
+		s.wantReserve(t, o, reserved)
+		s.wantReleasing(t, s.give(h), order.Released)
+		s.wantCount(t, "mug", notLoaded)
+		s.wantReserve(t, newOrder(t, "all", 10), reserved)
+	})
+}
+
+// The reservation under the order's id is a stranger's, and the row is this order's: the count does without its units, and who
+// knows them is gone.
+func TestAReleaseBesideAStrangersReservation(t *testing.T) {
+	onEach(t, func(t *testing.T, s *shop) {
+		owner, stranger := newOrder(t, 1, 3), newOrder(t, 1, 1)
+		s.wantReserve(t, owner, reserved)
+		h := s.hold(owner)
+		s.rdb.FlushAll(t.Context())
+		s.wantReserve(t, stranger, reserved)
+		s.wantCount(t, "mug", 6)
+		s.wantReleasing(t, s.give(h), order.KeyReused)
+		s.wantCount(t, "mug", notLoaded)
+	})
+}
