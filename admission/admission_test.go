@@ -111,12 +111,16 @@ type door struct {
 	unsettled int
 	onRecord  map[order.ID]bool // whether it is settled
 	away      error             // the order database gives no answer
+	slow      bool              // its counting alone is too slow
 }
 
 // Unsettled and OnRecord implement admission.Books.
 func (d *door) Unsettled(_ context.Context, _ time.Time, limit int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.slow {
+		return 0, context.DeadlineExceeded
+	}
 	return min(d.unsettled, limit), d.away
 }
 
@@ -567,6 +571,31 @@ func TestWhatIsHandedOnAndSettledCountsNoMore(t *testing.T) {
 		d.record(t, false, "d")
 		d.counts(0, nil)
 		wantGauge(t, d, "holdfast_admission_patient", 1)
+	})
+}
+
+// TestACountThatIsTooSlowLosesNothing: what is settled goes all the same, and what is not counts on, however long it is.
+func TestACountThatIsTooSlowLosesNothing(t *testing.T) {
+	at(t, nil, func(t *testing.T, d *door) {
+		d.counts(1, nil)
+		d.mu.Lock()
+		d.slow = true
+		d.mu.Unlock()
+		d.handsOn = []int{0, 1}
+		d.enter(t, "a", "b", "c", "d", "e")
+		d.land(0)
+		d.land(2)
+		time.Sleep(10 * time.Second)
+		wantGauge(t, d, "holdfast_admission_patient", 4) // b, c and d beside the one that was counted
+		d.record(t, true, "c")
+		d.record(t, false, "b", "d")
+		time.Sleep(time.Hour)
+		wantGauge(t, d, "holdfast_admission_patient", 3)
+		d.mu.Lock()
+		d.slow = false
+		d.mu.Unlock()
+		d.counts(2, nil)
+		wantGauge(t, d, "holdfast_admission_patient", 2)
 	})
 }
 

@@ -53,19 +53,19 @@ func (p *patient) recount(ctx context.Context) {
 	defer cancel()
 	now := time.Now()
 	n, err := p.cfg.Books.Unsettled(ctx, now.Add(-usualTime), p.cfg.Patient)
-	if err != nil {
-		return
-	}
+	counted := err == nil
 	for chunk := range slices.Chunk(p.ids(), p.cfg.MaxBatch) {
 		settled, err := p.cfg.Books.OnRecord(ctx, chunk)
 		if err != nil {
 			return
 		}
-		p.drop(settled, now)
+		p.drop(settled, now, counted)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.counted = n
+	if counted {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.counted = n
+	}
 }
 
 func (p *patient) ids() []order.ID {
@@ -74,14 +74,14 @@ func (p *patient) ids() []order.ID {
 	return slices.Collect(maps.Keys(p.unseen))
 }
 
-// drop takes out what is settled or counted by the order database, and what is not expected there any more.
-func (p *patient) drop(settled map[order.ID]bool, now time.Time) {
+// drop takes out what is settled, or counted by the order database if it could count, and what is not expected there any more.
+func (p *patient) drop(settled map[order.ID]bool, now time.Time, counted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	maps.DeleteFunc(p.unseen, func(id order.ID, at time.Time) bool {
 		isSettled, onRecord := settled[id]
 		age := now.Sub(at)
-		return isSettled || onRecord && age >= usualTime || age >= forgetAfter
+		return isSettled || onRecord && counted && age >= usualTime || !onRecord && age >= forgetAfter
 	})
 }
 

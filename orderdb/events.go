@@ -109,7 +109,8 @@ func (r orderRow) event(status order.Status, lines []lineRow) order.Event {
 	return e.Event(r.UpdatedAt)
 }
 
-// Announce implements the port of package activities. Who is late with an earlier status takes nothing back.
+// Announce implements the port of package activities. Who is late with an earlier status takes nothing back. That others were told is no
+// change of the order, and leaves its updated_at.
 func (db *DB) Announce(ctx context.Context, announcements []order.Announcement) ([]order.Row, error) {
 	keys := make([]order.Key, len(announcements))
 	told := make(map[order.Key]order.Status, len(announcements))
@@ -134,14 +135,14 @@ func (db *DB) Announce(ctx context.Context, announcements []order.Announcement) 
 			}
 		}
 		for status, rows := range byStatus {
-			if err := tx.Model(&orderRow{}).Where("id IN ?", idsOf(rows)).Update("announced", status).Error; err != nil {
+			if err := tx.Model(&orderRow{}).Where("id IN ?", idsOf(rows)).UpdateColumn("announced", status).Error; err != nil {
 				return err
 			}
 		}
 		if len(settled) == 0 {
 			return nil
 		}
-		return tx.Model(&orderRow{}).Where("id IN ?", idsOf(settled)).Updates(map[string]any{"settled_at": at, "updated_at": at}).Error
+		return tx.Model(&orderRow{}).Where("id IN ?", idsOf(settled)).UpdateColumn("settled_at", at).Error
 	})
 	if err != nil {
 		return nil, fmt.Errorf("announce: %w", err)

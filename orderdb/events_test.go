@@ -105,6 +105,48 @@ func TestEachEndIsTold(t *testing.T) {
 	})
 }
 
+// TestAHandOffAddsNothingUntold: the shop is not closed for what others know as confirmed.
+func TestAHandOffAddsNothingUntold(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.OweEvents()
+		db.stocked(t, "mug", 100)
+		wantUntold := func(want int) {
+			t.Helper()
+			if n := must(db.CountUntold(t.Context(), later, 10))(t); n != want {
+				t.Errorf("%d are untold, want %d", n, want)
+			}
+			if n := must(db.CountUnsettled(t.Context(), later, 10))(t); n != 0 {
+				t.Errorf("more is owed than events, for %d", n)
+			}
+		}
+		told, untold := db.sold(t, "told", 1)[0], db.sold(t, "untold", 1)[0]
+		db.tell(t, told)
+		wantUntold(1)
+		db.assign(t, page("a", 1), later, 10)
+		must(db.Deliver(t.Context(), page("a", 1), nil))(t)
+		wantUntold(1)
+		db.wantTold(t, untold, order.EventConfirmed, order.EventHandedOff)
+		wantUntold(0)
+		if owed := must(db.UnannouncedOf(t.Context(), page("a", 1)))(t); len(owed) != 1 || owed[0].ID != told.ID {
+			t.Errorf("of the page others are to be told %+v", owed)
+		}
+	})
+}
+
+// TestTellingOthersIsNoChange of the order, which is due at the warehouse by when it changed.
+func TestTellingOthersIsNoChange(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.OweEvents()
+		db.stocked(t, "mug", 100)
+		sold := db.sold(t, "sold", 1)[0]
+		before := must(db.Get(t.Context(), sold.ID))(t).UpdatedAt
+		db.wantTold(t, sold, order.EventConfirmed)
+		if after := must(db.Get(t.Context(), sold.ID))(t).UpdatedAt; !after.Equal(before) {
+			t.Errorf("changed at %s, and told at %s", before, after)
+		}
+	})
+}
+
 // TestWhoTellsLateTakesNothingBack: between his reading and his recording the order went on.
 func TestWhoTellsLateTakesNothingBack(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {

@@ -84,18 +84,19 @@ func (db *DB) GetMany(ctx context.Context, ids []order.ID) (map[order.ID]Record,
 
 // CountUnsettled counts the orders created before the given time for which more is owed than that others are told, at most limit.
 func (db *DB) CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error) {
-	return db.countUnsettled(ctx, before, limit, "NOT only_event AND status NOT IN ?")
+	return db.countUnsettled(ctx, before, limit, "NOT only_event AND status NOT IN ?", []order.Status{order.Confirmed, order.HandedOff})
 }
 
-// CountUntold counts the orders created before the given time for which nothing is owed but that others are told, at most limit.
+// CountUntold counts the orders created before the given time of which others have been told nothing since they were placed, and for
+// which nothing else is owed, at most limit. A hand-off adds none: it leaves those that others know as confirmed.
 func (db *DB) CountUntold(ctx context.Context, before time.Time, limit int) (int, error) {
-	return db.countUnsettled(ctx, before, limit, "(only_event OR status IN ?)")
+	return db.countUnsettled(ctx, before, limit, "(only_event OR status = ? OR status = ? AND announced = '')", order.Confirmed, order.HandedOff)
 }
 
-func (db *DB) countUnsettled(ctx context.Context, before time.Time, limit int, condition string) (int, error) {
+// countUnsettled reads orders_by_settling alone.
+func (db *DB) countUnsettled(ctx context.Context, before time.Time, limit int, condition string, args ...any) (int, error) {
 	var n int64
-	some := db.gorm.Model(&orderRow{}).Select("1").Where("settled_at IS NULL AND created_at < ?", before).
-		Where(condition, []order.Status{order.Confirmed, order.HandedOff}).Limit(limit)
+	some := db.gorm.Model(&orderRow{}).Select("1").Where("settled_at IS NULL AND created_at < ?", before).Where(condition, args...).Limit(limit)
 	if err := db.gorm.WithContext(ctx).Table("(?) AS some", some).Count(&n).Error; err != nil {
 		return 0, fmt.Errorf("count unsettled orders: %w", err)
 	}

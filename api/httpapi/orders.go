@@ -25,7 +25,8 @@ type Orders interface {
 	GetMany(ctx context.Context, ids []order.ID) (map[order.ID]orderdb.Record, error)
 	// CountUnsettled counts the orders created before that time for which something is owed, at most limit.
 	CountUnsettled(ctx context.Context, before time.Time, limit int) (int, error)
-	// CountUntold counts those created before that time for which nothing is owed but that others are told, at most limit.
+	// CountUntold counts those created before that time of which others have been told nothing yet, and for which nothing else is owed, at
+	// most limit.
 	CountUntold(ctx context.Context, before time.Time, limit int) (int, error)
 	List(ctx context.Context, f orderdb.Filter) ([]orderdb.Record, error)
 	// Assigned tells whether an order is on a page of a hand-off, so that it cannot be cancelled.

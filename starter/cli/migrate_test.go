@@ -25,26 +25,26 @@ func TestMigrateTwice(t *testing.T) {
 	t.Parallel()
 	server := new(temporalServer)
 	environ := append(sqlite(t), "TEMPORAL_NAMESPACE=shop")
-	try{change: server.use, environ: environ}.run(t, "migrate").check(t, 0, "schema 0 → 7\n"+added, "")
+	try{change: server.use, environ: environ}.run(t, "migrate").check(t, 0, "schema 0 → 8\n"+added, "")
 	same(t, "namespace", server.custom.asked[0], "shop")
 	try{change: server.use, environ: environ}.run(t, "migrate").
-		check(t, 0, "schema 7: nothing to do\nsearch attributes: nothing to do\n", "")
+		check(t, 0, "schema 8: nothing to do\nsearch attributes: nothing to do\n", "")
 	try{change: server.use, environ: environ}.run(t, "migrate", "-o", "json").
-		check(t, 0, `{"schema":{"from":7,"to":7},"search_attributes":{"namespace":"shop","added":[]}}`+"\n", "")
+		check(t, 0, `{"schema":{"from":8,"to":8},"search_attributes":{"namespace":"shop","added":[]}}`+"\n", "")
 }
 
 func TestMigrateSkipsTemporal(t *testing.T) {
 	t.Parallel()
-	try{environ: sqlite(t)}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 0 → 7\n", "")
+	try{environ: sqlite(t)}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 0 → 8\n", "")
 	try{environ: sqlite(t)}.run(t, "migrate", "--skip-temporal", "-o", "json").
-		check(t, 0, `{"schema":{"from":0,"to":7},"search_attributes":null}`+"\n", "")
+		check(t, 0, `{"schema":{"from":0,"to":8},"search_attributes":null}`+"\n", "")
 }
 
 func TestMigrateMariaDB(t *testing.T) {
 	t.Parallel()
 	environ := []string{"HOLDFAST_MYSQL_DSN=" + testserver.MariaDBDatabase(t)}
-	try{environ: environ}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 0 → 7\n", "")
-	try{environ: environ}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 7: nothing to do\n", "")
+	try{environ: environ}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 0 → 8\n", "")
+	try{environ: environ}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 8: nothing to do\n", "")
 }
 
 func TestMigrateNeedsOneDatabase(t *testing.T) {
@@ -72,7 +72,7 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "orders.db")
 	environ := []string{"HOLDFAST_SQLITE_PATH=" + path}
-	try{environ: environ}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 0 → 7\n", "")
+	try{environ: environ}.run(t, "migrate", "--skip-temporal").check(t, 0, "schema 0 → 8\n", "")
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 	if got.code != 1 || got.out != "" {
 		t.Errorf("exit code %d: %s", got.code, got.out)
 	}
-	contains(t, "stderr", got.err, "has schema version 999, this build needs 7")
+	contains(t, "stderr", got.err, "has schema version 999, this build needs 8")
 }
 
 // TestMigrateSaysWhatIsDone shows that a failure at Temporal does not hide that the schema changed.
@@ -99,9 +99,9 @@ func TestMigrateSaysWhatIsDone(t *testing.T) {
 		}
 	}
 	got := try{environ: sqlite(t), change: down}.run(t, "migrate")
-	got.check(t, 1, "schema 0 → 7\n", `Not reachable: cannot reach Temporal at localhost:7233: connection refused
+	got.check(t, 1, "schema 0 → 8\n", `Not reachable: cannot reach Temporal at localhost:7233: connection refused
 Is it running? Its address comes from TEMPORAL_ADDRESS.
-The order database is done (schema 0 → 7); the search attributes are not. Run it again, or with --skip-temporal.
+The order database is done (schema 0 → 8); the search attributes are not. Run it again, or with --skip-temporal.
 `)
 	got = try{environ: sqlite(t), change: down}.run(t, "migrate", "-o", "json")
 	same(t, "stdout", got.out, `{"type":"/problems/unreachable","title":"Not reachable",`+
@@ -144,7 +144,7 @@ func TestMigrateSearchAttributes(t *testing.T) {
 			if got.code != test.code {
 				t.Errorf("exit code %d, want %d", got.code, test.code)
 			}
-			same(t, "stdout", got.out, "schema 0 → 7\n"+test.out)
+			same(t, "stdout", got.out, "schema 0 → 8\n"+test.out)
 			contains(t, "stderr", got.err, test.err)
 		})
 	}
