@@ -20,18 +20,20 @@ const mostOwed = 10_000
 // books reads what the metrics say of the order database, each part by itself: one that is slow hides no other.
 func (p *platform) books(ctx context.Context) (books metrics.Books) {
 	var parts sync.WaitGroup
+	var mu sync.Mutex
+	books.Readable = make(map[string]bool)
 	read := func(part string, read func() error) {
 		parts.Go(func() {
-			if err := read(); err != nil {
+			err := read()
+			if err != nil {
 				p.log.WarnContext(ctx, "a part of the books is not measured", "part", part, "error", err)
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			books.Readable[part] = err == nil
 		})
 	}
-	read("connection", func() error {
-		err := p.orders.Ping(ctx)
-		books.Readable = err == nil
-		return err
-	})
+	read("connection", func() error { return p.orders.Ping(ctx) })
 	read("units", func() error {
 		totals, err := p.orders.Totals(ctx)
 		if err == nil {

@@ -11,7 +11,7 @@ import (
 // Books are what the order database says of all SKUs and orders together. What could not be read in time is nil, and has no
 // gauges then; the rest has.
 type Books struct {
-	Readable  bool // the order database answers at all
+	Readable  map[string]bool // by part: whether it could be read
 	Units     *Units
 	Attention *int64          // orders that need a person
 	Owed      map[string]Owed // by status: orders for which more is owed than that others are told
@@ -59,7 +59,7 @@ func RegisterBooks(reg prometheus.Registerer, read func(context.Context) Books) 
 var (
 	unitsDesc      = prometheus.NewDesc("holdfast_stock_units", "Units of all SKUs in the order database, by state.", []string{"state"}, nil)
 	attentionDesc  = prometheus.NewDesc("holdfast_orders_needing_attention", "Orders that need a person.", nil, nil)
-	readableDesc   = prometheus.NewDesc("holdfast_stock_readable", "1 if the order database answered this scrape.", nil, nil)
+	readableDesc   = prometheus.NewDesc("holdfast_books_readable", "1 if the order database answered this scrape, by the part of the books that was read.", []string{"part"}, nil)
 	owedDesc       = prometheus.NewDesc("holdfast_orders_unsettled", "Orders for which more is owed than that others are told, by status: PENDING ones hold their units, closed ones are being undone. At most 10,000.", []string{"status"}, nil)
 	owedSinceDesc  = prometheus.NewDesc("holdfast_orders_unsettled_oldest_seconds", "How long something is owed for the oldest of them: PENDING since it was placed, others since they were closed. 0 if there is none.", []string{"status"}, nil)
 	untoldDesc     = prometheus.NewDesc("holdfast_events_waiting", "Orders and receipts of which Kafka is still to be told, by kind.", []string{"kind"}, nil)
@@ -85,11 +85,13 @@ func (c *booksCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	readable := 0.0
-	if books.Readable {
-		readable = 1
+	for part, answered := range books.Readable {
+		readable := 0.0
+		if answered {
+			readable = 1
+		}
+		gauge(readableDesc, readable, part)
 	}
-	gauge(readableDesc, readable)
 	if n := books.Attention; n != nil {
 		gauge(attentionDesc, float64(*n))
 	}

@@ -38,7 +38,7 @@ func TestTheBooksAreShownWithTheirAges(t *testing.T) {
 	metrics.RegisterBooks(reg, func(context.Context) metrics.Books {
 		reads++
 		return metrics.Books{
-			Readable: true, Units: &metrics.Units{OnHand: 10, Reserved: 3}, Attention: &attention,
+			Readable: map[string]bool{"connection": true}, Units: &metrics.Units{OnHand: 10, Reserved: 3}, Attention: &attention,
 			Owed:    map[string]metrics.Owed{"PENDING": {N: 3, Since: time.Now().Add(-time.Hour)}, "REJECTED": {}},
 			Untold:  map[string]metrics.Owed{"order": {N: 5, Since: time.Now().Add(-time.Minute)}},
 			HandOff: &metrics.HandOff{Oldest: time.Now().Add(-time.Minute), Due: time.Now().Add(time.Hour), Pages: 1, Orders: 7},
@@ -50,7 +50,7 @@ func TestTheBooksAreShownWithTheirAges(t *testing.T) {
 		t.Errorf("read %d times for two scrapes in a row", reads)
 	}
 	for name, want := range map[string]float64{
-		"holdfast_stock_readable": 1, "holdfast_orders_needing_attention": 2,
+		"holdfast_books_readable connection": 1, "holdfast_orders_needing_attention": 2,
 		"holdfast_stock_units on_hand": 10, "holdfast_stock_units reserved": 3, "holdfast_stock_units available": 7,
 		"holdfast_orders_unsettled PENDING": 3, "holdfast_orders_unsettled REJECTED": 0,
 		"holdfast_orders_unsettled_oldest_seconds PENDING": 3600, "holdfast_orders_unsettled_oldest_seconds REJECTED": 0,
@@ -72,8 +72,12 @@ func TestTheBooksAreShownWithTheirAges(t *testing.T) {
 func TestWhatCannotBeReadIsNotShown(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	metrics.RegisterBooks(reg, func(context.Context) metrics.Books { return metrics.Books{Units: &metrics.Units{OnHand: 5}} })
-	if got := gauges(t, reg); len(got) != 4 || got["holdfast_stock_readable"] != 0 || got["holdfast_stock_units available"] != 5 {
+	metrics.RegisterBooks(reg, func(context.Context) metrics.Books {
+		return metrics.Books{Readable: map[string]bool{"units": true, "owed": false}, Units: &metrics.Units{OnHand: 5}}
+	})
+	got := gauges(t, reg)
+	if owed, shown := got["holdfast_books_readable owed"]; len(got) != 5 || !shown || owed != 0 ||
+		got["holdfast_books_readable units"] != 1 || got["holdfast_stock_units available"] != 5 {
 		t.Errorf("shown are %v", got)
 	}
 }
