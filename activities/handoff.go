@@ -38,8 +38,8 @@ type Pages interface {
 	// Undelivered gives pages, of whichever hand-off, that were assigned and not delivered, the oldest first.
 	// after continues behind a page; its zero value begins.
 	Undelivered(ctx context.Context, after order.PagePlace, limit int) ([]order.PagePlace, error)
-	// CountUnassigned counts the orders that a hand-off with that cutoff would take, and those on pages that are not delivered.
-	CountUnassigned(ctx context.Context, cutoff time.Time) (int, error)
+	// CountUnassigned counts the orders that a hand-off with that cutoff would take, and those on pages that are not delivered, at most limit.
+	CountUnassigned(ctx context.Context, cutoff time.Time, limit int) (int, error)
 }
 
 // The activities of a hand-off. Changing a name breaks running workflows.
@@ -134,7 +134,7 @@ func (h *HandOffs) leave(ctx context.Context, page order.PageKey, why string) er
 }
 
 func (h *HandOffs) count(ctx context.Context, cutoff time.Time) (int, error) {
-	return h.Pages.CountUnassigned(ctx, cutoff)
+	return h.Pages.CountUnassigned(ctx, cutoff, order.MaxCounted)
 }
 
 // HandOffMetrics are the series that hand-offs own.

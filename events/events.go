@@ -42,12 +42,16 @@ func NewPublisher(cfg Config) (*Publisher, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
+	patience := max(cfg.Timeout, time.Second) // the least that the client takes
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.DefaultProduceTopic(cfg.Topic),
 		kgo.ClientID("holdfast"),
-		kgo.ProducerLinger(0),                                    // what can go together comes together
-		kgo.RecordDeliveryTimeout(max(cfg.Timeout, time.Second)), // the least that it takes
+		kgo.ProducerLinger(0), // what can go together comes together
+		kgo.RecordDeliveryTimeout(patience),
+		// The next call waits for what the broker still owes to the one before.
+		kgo.ProduceRequestTimeout(patience),
+		kgo.RequestTimeoutOverhead(patience),
 		// A broker that dies with a request in its hands would otherwise be waited for without end. What is sent again may then come twice, as
 		// consumers are told.
 		kgo.AllowIdempotentProduceCancellation(),

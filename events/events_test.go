@@ -10,11 +10,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.yaml.in/yaml/v3"
 
 	"holdfast/activities"
@@ -206,6 +208,59 @@ func TestAKafkaThatIsAwayIsNotWaitedForEachTime(t *testing.T) {
 	}
 	if got := class(); got != order.Transient {
 		t.Errorf("known to be away, it is %s", got)
+	}
+}
+
+// TestABrokerThatHangsWithARequestIsGivenUp, again and again, and what it owes is published once it goes on.
+func TestABrokerThatHangsWithARequestIsGivenUp(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	p := publisher(t, time.Second, cluster.ListenAddrs()...)
+	if err := p.Publish(t.Context(), everyEvent()); err != nil {
+		t.Fatal(err)
+	}
+	goOn := make(chan struct{})
+	resume := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(resume)
+	hangs := make(chan struct{}, 1)
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		hangs <- struct{}{}
+		<-goOn
+		return nil, nil, false
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	publish := func() order.Class {
+		t.Helper()
+		answer := make(chan error, 1)
+		go func() { answer <- p.Publish(ctx, everyEvent()) }()
+		var err error
+		select {
+		case err = <-answer:
+		case <-time.After(8 * time.Second): // the client's own patience is ten
+			t.Fatal("the publisher waits longer than for its time-out")
+		}
+		failure, _ := errors.AsType[*order.Failure](err)
+		if failure == nil {
+			return ""
+		}
+		return failure.Class
+	}
+	for range 2 {
+		if got := publish(); got != order.Unknown {
+			t.Errorf("without an answer it is %q", got)
+		}
+	}
+	<-hangs
+	if got := publish(); got != order.Transient {
+		t.Errorf("known to be away, it is %q", got)
+	}
+	resume()
+	for publish() != "" {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
 }
 

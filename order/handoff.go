@@ -60,13 +60,16 @@ type Delivery struct {
 	Refused string `json:"refused,omitempty"`
 }
 
+// MaxCounted is up to how many orders a dry run counts: more than a day's, and as many as are counted in the time of one try.
+const MaxCounted = 2_000_000
+
 // HandOff is what a hand-off has done so far.
 type HandOff struct {
 	ID        string    `json:"hand_off"`
 	Cutoff    time.Time `json:"cutoff"`
 	DryRun    bool      `json:"dry_run"`
 	Pages     int       `json:"pages"`      // that the warehouse has answered, those left by hand-offs before included
-	Orders    int       `json:"orders"`     // on these pages; in a dry run those that would be
+	Orders    int       `json:"orders"`     // on these pages; in a dry run those that would be, at most MaxCounted
 	HandedOff int       `json:"handed_off"` // that the warehouse has
 	Rejected  int       `json:"rejected"`   // that it does not take, and a person has to look at
 	Refused   []PageKey `json:"refused"`    // pages that it does not take as they are, the first hundred

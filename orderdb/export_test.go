@@ -1,4 +1,4 @@
 package orderdb
 
-// SumInParts has balances add up so many lines in a statement.
-func SumInParts(lines int) { linesSummed = lines }
+// InParts has so many rows added up, or counted, by one statement.
+func InParts(rows int) { linesSummed, ordersCounted = rows, rows }

@@ -111,6 +111,31 @@ func TestAPageIsAssignedOnceAndStaysAsItIs(t *testing.T) {
 	})
 }
 
+// TestADryRunCountsInParts, also of orders that were placed in one moment.
+func TestADryRunCountsInParts(t *testing.T) {
+	onEach(t, func(t *testing.T, db *database) {
+		db.stocked(t, "mug", 100)
+		want := func(n, limit int) {
+			t.Helper()
+			if got := must(db.CountUnassigned(t.Context(), later, limit))(t); got != n {
+				t.Errorf("up to %d, %d would be handed off, want %d", limit, got, n)
+			}
+		}
+		want(0, 100)
+		db.sold(t, "sold", 9) // a multiple of what one statement counts
+		want(9, 100)
+		db.exec(t, "UPDATE orders SET created_at = ?", time.Now().UTC().Truncate(time.Second))
+		db.sold(t, "more", 1)
+		want(10, 100)
+		db.assign(t, page("a", 1), later, 4)
+		want(10, 100)
+		want(8, 8)
+		must(db.Deliver(t.Context(), page("a", 1), nil))(t)
+		want(6, 100)
+		want(2, 2)
+	})
+}
+
 func TestWhatIsHandedOff(t *testing.T) {
 	onEach(t, func(t *testing.T, db *database) {
 		db.stocked(t, "mug", 100)
@@ -122,7 +147,7 @@ func TestWhatIsHandedOff(t *testing.T) {
 		cutoff := must(db.Get(t.Context(), pending.ID))(t).CreatedAt
 		late := db.sold(t, "late", 1)[0]
 		db.exec(t, "UPDATE orders SET created_at = ? WHERE id = ?", cutoff.Add(time.Second), late.ID)
-		if n := must(db.CountUnassigned(t.Context(), cutoff))(t); n != len(sold) {
+		if n := must(db.CountUnassigned(t.Context(), cutoff, 100))(t); n != len(sold) {
 			t.Errorf("%d would be handed off, want %d", n, len(sold))
 		}
 		if got := db.assign(t, page("a", 1), cutoff, 200); !slices.Equal(got, sorted(sold)) {

@@ -21,7 +21,7 @@ import (
 var _ activities.Orders = (*orderdb.DB)(nil)
 
 func TestMain(m *testing.M) {
-	orderdb.SumInParts(3)
+	orderdb.InParts(3)
 	testserver.Main(m)
 }
 

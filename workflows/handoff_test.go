@@ -73,7 +73,7 @@ func (d *dock) Undelivered(_ context.Context, after order.PagePlace, limit int) 
 	return places, nil
 }
 
-func (d *dock) CountUnassigned(_ context.Context, cutoff time.Time) (int, error) {
+func (d *dock) CountUnassigned(_ context.Context, cutoff time.Time, _ int) (int, error) {
 	d.cutoff = cutoff
 	return d.orders, nil
 }

@@ -68,7 +68,7 @@ Exit codes:
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.cutoff, "cutoff", "", "hand off what was placed up to this `time`, as 2026-11-26T17:00:00+09:00; now if unset")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "hand nothing off, and count what would be")
+	flags.BoolVar(&f.dryRun, "dry-run", false, fmt.Sprintf("hand nothing off, and count what would be, at most %d orders", order.MaxCounted))
 	flags.BoolVar(&f.watch, "watch", false, "say every "+watchPause.String()+" how far it is")
 	flags.StringVar(&f.taskQueue, "task-queue", "", "the workers' task `queue` ("+envTaskQueue+", else "+defaultTaskQueue+")")
 	timeoutFlag(cmd, &f.timeout, handOffTimeout, "to wait for the end")
