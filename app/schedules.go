@@ -162,8 +162,9 @@ func handOffSchedule(cron, zone, taskQueue string) *client.Schedule {
 			ID: workflows.HandOffID, Workflow: workflows.HandOffName, Args: []any{workflows.HandOffInput{}},
 			TaskQueue: taskQueue, StaticSummary: workflows.HandOffSummary,
 		},
-		// A run with a page that the warehouse never answers does not end, and a later cutoff does not wait for it: they share no order.
-		Policy: &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL, CatchupWindow: handOffCatchUp},
+		// A run with a page that the warehouse never answers does not end by itself. That of the next cutoff takes over all that it has not
+		// delivered; of many cutoffs that were missed the last one does for all.
+		Policy: &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_TERMINATE_OTHER, CatchupWindow: handOffCatchUp},
 	}
 }
 

@@ -19,6 +19,8 @@ type PagePlace struct {
 	PageKey
 
 	AssignedAt time.Time `json:"assigned_at"`
+	// Problem: the warehouse did not take it before, and a person was asked.
+	Problem bool `json:"problem,omitempty"`
 }
 
 // Manifest is a page of a hand-off as the warehouse is sent it. The orders of a page are assigned to it once, and stay the same

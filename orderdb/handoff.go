@@ -297,7 +297,7 @@ func (db *DB) Undelivered(ctx context.Context, after order.PagePlace, limit int)
 	}
 	places := make([]order.PagePlace, len(pages))
 	for i, p := range pages {
-		places[i] = order.PagePlace{PageKey: p.key(), AssignedAt: p.AssignedAt}
+		places[i] = order.PagePlace{PageKey: p.key(), AssignedAt: p.AssignedAt, Problem: p.Problem != ""}
 	}
 	return places, nil
 }

@@ -208,7 +208,11 @@ func TestARefusedPageStaysToBeDelivered(t *testing.T) {
 		db.stocked(t, "mug", 100)
 		orders := db.sold(t, "sold", 2)
 		db.assign(t, page("a", 1), later, 200)
-		for range 2 {
+		for again := range 2 {
+			places := must(db.Undelivered(t.Context(), order.PagePlace{}, 2))(t)
+			if len(places) != 1 || places[0].Problem != (again > 0) {
+				t.Errorf("before refusal %d, to be delivered are %+v", again+1, places)
+			}
 			got := must(db.Refuse(t.Context(), page("a", 1), "it is closed"))(t)
 			if want := (order.Delivery{PageKey: page("a", 1), Orders: 2, Refused: "it is closed"}); got != want {
 				t.Errorf("refused as %+v, want %+v", got, want)

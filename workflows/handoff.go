@@ -50,14 +50,15 @@ type HandOffState struct {
 	// Left are pages of earlier hand-offs that are still to be delivered, as far as they were looked for: up to Found.
 	Left  []order.PageKey `json:"left,omitempty"`
 	Found order.PagePlace `json:"found"`
-	// Unanswered are pages that the warehouse has not answered for long. They come last, again and again.
+	// Unanswered are pages that the warehouse has not answered for long, or did not take from an earlier hand-off. They come last, again
+	// and again.
 	Unanswered []order.PageKey `json:"unanswered,omitempty"`
 	Page       int             `json:"page"` // the last page that was assigned
 }
 
 // HandOff gives the warehouse every confirmed order that was placed up to the cutoff, once, page by page. First come the pages that
 // earlier hand-offs have assigned and not delivered: nobody else may be at work on them, and if somebody is, each page still
-// arrives once. Two hand-offs at once share no order.
+// arrives once. Those that the warehouse did not take then come last. Two hand-offs at once share no order.
 //
 // A page that the warehouse does not answer is repeated without end; after a while it asks for a person, and the others go
 // first. One that it refuses is left for the next hand-off, with its orders asking for a person.
@@ -104,7 +105,11 @@ func (s *HandOffState) find(ctx workflow.Context) error {
 	}
 	for _, place := range found {
 		s.Found = place
-		if place.HandOff != s.Done.ID {
+		switch {
+		case place.HandOff == s.Done.ID:
+		case place.Problem:
+			s.Unanswered = append(s.Unanswered, place.PageKey)
+		default:
 			s.Left = append(s.Left, place.PageKey)
 		}
 	}
@@ -173,7 +178,7 @@ func (s *HandOffState) inWords() string {
 	words := fmt.Sprintf("Orders placed up to %s. So far: %d pages, %d orders handed off, %d rejected by the warehouse.",
 		clock(d.Cutoff), d.Pages, d.HandedOff, d.Rejected)
 	if len(s.Unanswered) > 0 {
-		words = fmt.Sprintf("**Needs a person.** %s It does not answer for %d pages, which come again at the end.", words, len(s.Unanswered))
+		words = fmt.Sprintf("**Needs a person.** %s %d pages that it did not take come again at the end.", words, len(s.Unanswered))
 	}
 	if len(d.Refused) > 0 {
 		words = fmt.Sprintf("**Needs a person.** %s It refuses %d pages, the first because of: %s.", words, len(d.Refused), strings.TrimSuffix(d.Failure, "."))

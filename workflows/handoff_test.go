@@ -25,6 +25,7 @@ import (
 type dock struct {
 	orders  int               // that are to be handed off
 	left    []order.PageKey   // by earlier hand-offs
+	asked   []order.PageKey   // of these, those that the warehouse did not take
 	refuses map[string]string // pages, by name, that the warehouse does not take
 	fails   func(page order.PageKey, try int) error
 
@@ -67,7 +68,7 @@ func (d *dock) Undelivered(_ context.Context, after order.PagePlace, limit int) 
 	var places []order.PagePlace
 	for i, key := range d.left {
 		if at := time.Unix(int64(i)+1, 0).UTC(); at.After(after.AssignedAt) && len(places) < limit {
-			places = append(places, order.PagePlace{PageKey: key, AssignedAt: at})
+			places = append(places, order.PagePlace{PageKey: key, AssignedAt: at, Problem: slices.Contains(d.asked, key)})
 		}
 	}
 	return places, nil
@@ -228,6 +229,22 @@ func TestAPageWithoutAnAnswerHoldsNoOtherUp(t *testing.T) {
 	}
 	if other := slices.Index(d.calls, id+":1 with 2"); other < 0 || other > 12 {
 		t.Errorf("the other page was the call %d of %q", other, d.calls)
+	}
+}
+
+// TestWhatTheWarehouseDidNotTakeComesLast, also if that was yesterday: today's orders do not wait for it once more.
+func TestWhatTheWarehouseDidNotTakeComesLast(t *testing.T) {
+	t.Parallel()
+	stuck, left := order.PageKey{HandOff: "yesterday", Page: 1}, order.PageKey{HandOff: "yesterday", Page: 2}
+	d := &dock{
+		orders: 2, left: []order.PageKey{stuck, left}, asked: []order.PageKey{stuck}, assigned: map[order.PageKey]int{stuck: 3, left: 1},
+	}
+	env, id := d.run(t, workflows.HandOffInput{})
+	if done := resultOf(t, env); done.HandedOff != 6 {
+		t.Errorf("%+v", done)
+	}
+	if want := []string{"yesterday:2 with 1", id + ":1 with 2", "yesterday:1 with 3"}; !slices.Equal(d.calls, want) {
+		t.Errorf("the calls were %q, want %q", d.calls, want)
 	}
 }
 
