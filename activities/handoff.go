@@ -121,8 +121,16 @@ func (h *HandOffs) deliver(ctx context.Context, in PageInput) (order.Delivery, e
 // maxFound bounds how many pages that were left are found at once.
 const maxFound = 500
 
+// pageAge is from when on a page that was left counts as one that the warehouse did not take: whoever had it may have been ended before a
+// person was asked.
+const pageAge = 15 * time.Minute
+
 func (h *HandOffs) find(ctx context.Context, after order.PagePlace) ([]order.PagePlace, error) {
-	return h.Pages.Undelivered(ctx, after, maxFound)
+	places, err := h.Pages.Undelivered(ctx, after, maxFound)
+	for i, place := range places {
+		places[i].Problem = place.Problem || time.Since(place.AssignedAt) > pageAge
+	}
+	return places, err
 }
 
 func (h *HandOffs) leave(ctx context.Context, page order.PageKey, why string) error {

@@ -194,7 +194,7 @@ func (a *Admission) refusal(there *entry, o order.Order, fingerprint order.Finge
 		return ErrDraining
 	case a.begun.Contains(o.ID): // whom to let in again costs nothing new
 		return nil
-	case a.waiting >= a.cfg.Queue, a.patient.count() >= a.cfg.Patient:
+	case a.waiting >= a.cfg.Queue, a.patient.all() >= a.cfg.Patient:
 		return ErrFull
 	case a.customers[o.CustomerID] >= a.cfg.CustomerQueue:
 		return ErrCustomerFull
@@ -402,7 +402,7 @@ const outage = 10
 
 // RetryAfter is how long the queue of now takes, in whole seconds from 1 to 30.
 func (a *Admission) RetryAfter() int {
-	if a.patient.count() >= a.cfg.Patient {
+	if a.patient.all() >= a.cfg.Patient {
 		return outage
 	}
 	a.mu.Lock()

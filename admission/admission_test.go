@@ -115,18 +115,23 @@ type door struct {
 }
 
 // Unsettled and OnRecord implement admission.Books.
-func (d *door) Unsettled(_ context.Context, _ time.Time, limit int) (int, error) {
+func (d *door) Unsettled(ctx context.Context, _ time.Time, limit int) (int, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.slow {
-		return 0, context.DeadlineExceeded
+	unsettled, slow, away := d.unsettled, d.slow, d.away
+	d.mu.Unlock()
+	if slow {
+		<-ctx.Done()
+		return 0, ctx.Err()
 	}
-	return min(d.unsettled, limit), d.away
+	return min(unsettled, limit), away
 }
 
-func (d *door) OnRecord(_ context.Context, ids []order.ID) (map[order.ID]bool, error) {
+func (d *door) OnRecord(ctx context.Context, ids []order.ID) (map[order.ID]bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	known := make(map[order.ID]bool)
 	for _, id := range ids {
 		if settled, ok := d.onRecord[id]; ok {
@@ -594,6 +599,7 @@ func TestACountThatIsTooSlowLosesNothing(t *testing.T) {
 		d.mu.Lock()
 		d.slow = false
 		d.mu.Unlock()
+		time.Sleep(10 * time.Second) // the rest after the last slow one
 		d.counts(2, nil)
 		wantGauge(t, d, "holdfast_admission_patient", 2)
 	})

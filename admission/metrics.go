@@ -45,7 +45,7 @@ func (m *Metrics) observe(a *Admission) {
 	}
 	gauge("holdfast_admission_queue", "Orders that wait for the next batch.", locked(func() int { return a.waiting }))
 	gauge("holdfast_admission_in_flight", "Workflows that were started and have not ended, patient ones left out.", locked(func() int { return a.inFlight }))
-	gauge("holdfast_admission_patient", "Orders that are unsettled for longer than usual, as far as they are counted.", func() float64 { return float64(a.patient.count()) })
+	gauge("holdfast_admission_patient", "Orders that are unsettled for longer than usual, as far as they are counted.", func() float64 { return float64(a.patient.all()) })
 }
 
 func (m *Metrics) batch(orders int) { m.sizes.Observe(float64(orders)) }

@@ -25,9 +25,11 @@ const (
 	// usualTime is within which an order has its end on a system that is well, batches under load included. The order
 	// database counts what is older.
 	usualTime = 5 * time.Second
-	// countEvery is how often the order database is asked; countBudget bounds its answer.
+	// countEvery is how often the order database is asked, countBudget bounds its answer, and after a slow one it has this many times as long
+	// a rest.
 	countEvery  = 500 * time.Millisecond
 	countBudget = 2 * time.Second
+	restAfter   = 2
 	// forgetAfter is when an order without a row is not expected to get one any more: its workflow was ended by somebody.
 	forgetAfter = 10 * time.Minute
 )
@@ -36,24 +38,22 @@ func newPatient(cfg Config) *patient { return &patient{cfg: cfg, unseen: make(ma
 
 // watch counts until the context ends. While the order database does not answer, what is handed on adds up.
 func (p *patient) watch(ctx context.Context) {
-	ticker := time.NewTicker(countEvery)
-	defer ticker.Stop()
 	for {
+		began := time.Now()
 		p.recount(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(max(countEvery, restAfter*time.Since(began))):
 		}
 	}
 }
 
 func (p *patient) recount(ctx context.Context) {
+	now := time.Now()
+	counted := p.count(ctx, now)
 	ctx, cancel := context.WithTimeout(ctx, countBudget)
 	defer cancel()
-	now := time.Now()
-	n, err := p.cfg.Books.Unsettled(ctx, now.Add(-usualTime), p.cfg.Patient)
-	counted := err == nil
 	for chunk := range slices.Chunk(p.ids(), p.cfg.MaxBatch) {
 		settled, err := p.cfg.Books.OnRecord(ctx, chunk)
 		if err != nil {
@@ -61,11 +61,20 @@ func (p *patient) recount(ctx context.Context) {
 		}
 		p.drop(settled, now, counted)
 	}
-	if counted {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.counted = n
+}
+
+// count asks the order database how many orders are unsettled, and tells whether it answered.
+func (p *patient) count(ctx context.Context, now time.Time) bool {
+	ctx, cancel := context.WithTimeout(ctx, countBudget)
+	defer cancel()
+	n, err := p.cfg.Books.Unsettled(ctx, now.Add(-usualTime), p.cfg.Patient)
+	if err != nil {
+		return false
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counted = n
+	return true
 }
 
 func (p *patient) ids() []order.ID {
@@ -93,7 +102,7 @@ func (p *patient) handedOn(ids []order.ID, at time.Time) {
 	}
 }
 
-func (p *patient) count() int {
+func (p *patient) all() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counted + len(p.unseen)

@@ -119,7 +119,7 @@ func (a *Auditor) Run(ctx context.Context) (Report, error) {
 	for i, look := range looks {
 		err := look.run(limited)
 		if err != nil && limited.Err() != nil && ctx.Err() == nil {
-			r.ranOut(looks[i:])
+			r.ranOut(looks[i:], err)
 			break
 		}
 		if err != nil {

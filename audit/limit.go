@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -29,12 +30,15 @@ func behind(what, upTo string) string {
 	return "the " + what + " after " + upTo
 }
 
-// ranOut notes that the time was over in the first of the looks.
-func (r *run) ranOut(left []look) {
+// ranOut notes that the time was over in the first of the looks, and what it waited for if that could not be read.
+func (r *run) ranOut(left []look, err error) {
 	r.report.Complete = false
 	words := make([]string, len(left))
 	for i, l := range left {
 		words[i] = l.left()
 	}
 	r.notef("The audit's time of %s ran out. It did not get through %s.", r.cfg.Limit, strings.Join(words, "; "))
+	if unread, ok := errors.AsType[*UnreadableError](err); ok && !errors.Is(err, context.DeadlineExceeded) {
+		r.notef("The %s could not be read when it ran out.", unread.What)
+	}
 }

@@ -89,6 +89,19 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestLimitWhileSomethingCannotBeRead names that, and gives no error.
+func TestLimitWhileSomethingCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ledger.err = errAway
+	cfg := w.config()
+	cfg.Limit, cfg.Patience = 500*time.Millisecond, time.Hour
+	report := w.audit(cfg)
+	if report.Complete || !noted(report, "The payment provider's ledger could not be read when it ran out.") {
+		t.Errorf("complete is %v, and the notes are %q", report.Complete, report.Notes)
+	}
+}
+
 // TestLimitAndNothingFound: what was not looked at does not hold.
 func TestLimitAndNothingFound(t *testing.T) {
 	w := newWorld(t)

@@ -42,16 +42,15 @@ func NewPublisher(cfg Config) (*Publisher, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	patience := max(cfg.Timeout, time.Second) // the least that the client takes
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.DefaultProduceTopic(cfg.Topic),
 		kgo.ClientID("holdfast"),
-		kgo.ProducerLinger(0), // what can go together comes together
-		kgo.RecordDeliveryTimeout(patience),
-		// The next call waits for what the broker still owes to the one before.
-		kgo.ProduceRequestTimeout(patience),
-		kgo.RequestTimeoutOverhead(patience),
+		kgo.ProducerLinger(0),                                    // what can go together comes together
+		kgo.RecordDeliveryTimeout(max(cfg.Timeout, time.Second)), // the least that it takes
+		// The client waits for the sum of both for what a broker owes, and sends nothing more meanwhile.
+		kgo.ProduceRequestTimeout(max(cfg.Timeout/2, leastWait)),
+		kgo.RequestTimeoutOverhead(max(cfg.Timeout/2, leastWait)),
 		// A broker that dies with a request in its hands would otherwise be waited for without end. What is sent again may then come twice, as
 		// consumers are told.
 		kgo.AllowIdempotentProduceCancellation(),
@@ -66,6 +65,9 @@ func NewPublisher(cfg Config) (*Publisher, error) {
 		breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(2).WithDelay(2 * time.Second).Build(),
 	}, nil
 }
+
+// leastWait is the shortest that the client takes for a request.
+const leastWait = 100 * time.Millisecond
 
 // Close gives up what is not published yet.
 func (p *Publisher) Close() { p.client.Close() }
@@ -108,7 +110,16 @@ func (p *Publisher) produce(ctx context.Context, events []order.Event) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	// While the client waits for what a broker owes to an earlier call, it does not heed the context.
+	produced := make(chan error, 1)
+	go func() { produced <- p.client.ProduceSync(ctx, records...).FirstErr() }()
+	var err error
+	select {
+	case err = <-produced:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
 		return order.Failf(order.Unknown, "publish %d events: %w", len(events), err)
 	}
 	return nil

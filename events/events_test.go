@@ -211,56 +211,65 @@ func TestAKafkaThatIsAwayIsNotWaitedForEachTime(t *testing.T) {
 	}
 }
 
-// TestABrokerThatHangsWithARequestIsGivenUp, again and again, and what it owes is published once it goes on.
-func TestABrokerThatHangsWithARequestIsGivenUp(t *testing.T) {
+// TestABrokerThatHangsWithARequestHoldsNobody up beyond his own time or the time-out, and what it owes is published once it goes on.
+func TestABrokerThatHangsWithARequestHoldsNobody(t *testing.T) {
 	t.Parallel()
-	cluster := broker(t)
-	p := publisher(t, time.Second, cluster.ListenAddrs()...)
-	if err := p.Publish(t.Context(), everyEvent()); err != nil {
-		t.Fatal(err)
-	}
-	goOn := make(chan struct{})
-	resume := sync.OnceFunc(func() { close(goOn) })
-	t.Cleanup(resume)
-	hangs := make(chan struct{}, 1)
-	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		hangs <- struct{}{}
-		<-goOn
-		return nil, nil, false //nolint:nilnil // the broker goes on as if it had not been asked
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	publish := func() order.Class {
-		t.Helper()
-		answer := make(chan error, 1)
-		go func() { answer <- p.Publish(ctx, everyEvent()) }()
-		var err error
-		select {
-		case err = <-answer:
-		case <-time.After(8 * time.Second): // the client's own patience is ten
-			t.Fatal("the publisher waits longer than for its time-out")
-		}
-		failure, _ := errors.AsType[*order.Failure](err)
-		if failure == nil {
-			return ""
-		}
-		return failure.Class
-	}
-	for range 2 {
-		if got := publish(); got != order.Unknown {
-			t.Errorf("without an answer it is %q", got)
-		}
-	}
-	<-hangs
-	if got := publish(); got != order.Transient {
-		t.Errorf("known to be away, it is %q", got)
-	}
-	resume()
-	for publish() != "" {
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-		}
+	const long = 20 * time.Second
+	for name, test := range map[string]struct{ timeout, within time.Duration }{
+		"the caller's time": {events.DefaultTimeout, 200 * time.Millisecond},
+		"the time-out":      {time.Second, long},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := broker(t)
+			p := publisher(t, test.timeout, cluster.ListenAddrs()...)
+			publish := func(within time.Duration) order.Class {
+				t.Helper()
+				ctx, cancel := context.WithTimeout(t.Context(), within)
+				defer cancel()
+				answer := make(chan error, 1)
+				go func() { answer <- p.Publish(ctx, everyEvent()) }()
+				var err error
+				select {
+				case err = <-answer:
+				case <-time.After(min(within, test.timeout) + 5*time.Second): // the client's own patience is ten
+					t.Fatal("it takes longer than it may")
+				}
+				failure, _ := errors.AsType[*order.Failure](err)
+				if failure == nil {
+					return ""
+				}
+				return failure.Class
+			}
+			if got := publish(long); got != "" {
+				t.Fatalf("all is well, and it is %q", got)
+			}
+			goOn := make(chan struct{})
+			resume := sync.OnceFunc(func() { close(goOn) })
+			t.Cleanup(resume)
+			hangs := make(chan struct{}, 1)
+			cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+				hangs <- struct{}{}
+				<-goOn
+				return nil, nil, false //nolint:nilnil // the broker goes on as if it had not been asked
+			})
+			for range 2 {
+				if got := publish(test.within); got != order.Unknown {
+					t.Errorf("without an answer it is %q", got)
+				}
+			}
+			<-hangs
+			if got := publish(test.within); got != order.Transient {
+				t.Errorf("known to be away, it is %q", got)
+			}
+			resume()
+			for deadline := time.Now().Add(long); publish(long) != ""; {
+				if time.Now().After(deadline) {
+					t.Fatal("it is not published any more")
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
 	}
 }
 

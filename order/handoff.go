@@ -19,7 +19,7 @@ type PagePlace struct {
 	PageKey
 
 	AssignedAt time.Time `json:"assigned_at"`
-	// Problem: the warehouse did not take it before, and a person was asked.
+	// Problem: the warehouse did not take it before, as far as is known.
 	Problem bool `json:"problem,omitempty"`
 }
 

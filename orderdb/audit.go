@@ -63,7 +63,8 @@ func sums(tx *gorm.DB, skus []string) (moved, sold, held map[string]int64, err e
 	if moved, err = sumBySKU(tx.Table("stock_movements AS m").Where("m.sku IN ?", skus), "m"); err != nil {
 		return nil, nil, nil, err
 	}
-	if sold, err = sumSold(tx, skus); err != nil {
+	sold = make(map[string]int64, len(skus))
+	if err = addSold(tx, skus, sold); err != nil {
 		return nil, nil, nil, err
 	}
 	held, err = sumBySKU(linesIn(tx, skus, order.Pending), "l")
@@ -74,53 +75,53 @@ func sums(tx *gorm.DB, skus []string) (moved, sold, held map[string]int64, err e
 // connection waits for its answer. The package's own tests add up fewer, so that each of them adds up in parts.
 var linesSummed = 50_000
 
-// sumSold adds up the lines of sold orders, as many SKUs at a time as have few enough, and one that has more in parts.
-func sumSold(tx *gorm.DB, skus []string) (map[string]int64, error) {
-	lines, err := sum(tx.Model(&lineRow{}).Where("sku IN ?", skus).Select("sku, COUNT(*) AS units").Group("sku"))
-	if err != nil {
-		return nil, err
+// addSold adds up the lines of sold orders: of all the SKUs at once if they are few enough, otherwise of each half of them, and of a single
+// SKU in parts.
+func addSold(tx *gorm.DB, skus []string, sold map[string]int64) error {
+	if len(skus) == 1 {
+		return addSoldInParts(tx, skus[0], sold)
 	}
-	sold := make(map[string]int64, len(lines))
-	for len(skus) > 0 {
-		n, together := 1, lines[skus[0]]
-		for ; n < len(skus) && together+lines[skus[n]] <= int64(linesSummed); n++ {
-			together += lines[skus[n]]
-		}
-		if err := addSold(tx, skus[:n], together, sold); err != nil {
-			return nil, err
-		}
-		skus = skus[n:]
+	var lines int64
+	some := tx.Model(&lineRow{}).Select("1").Where("sku IN ?", skus).Limit(linesSummed + 1)
+	if err := tx.Table("(?) AS some", some).Count(&lines).Error; err != nil {
+		return err
 	}
-	return sold, nil
+	if lines <= int64(linesSummed) {
+		return add(linesIn(tx, skus, order.Confirmed, order.HandedOff), sold)
+	}
+	half := len(skus) / 2
+	if err := addSold(tx, skus[:half], sold); err != nil {
+		return err
+	}
+	return addSold(tx, skus[half:], sold)
 }
 
-// addSold adds up the lines of sold orders, of which there are so many. Only one SKU has more than a statement's.
-func addSold(tx *gorm.DB, skus []string, lines int64, sold map[string]int64) error {
+func addSoldInParts(tx *gorm.DB, sku string, sold map[string]int64) error {
 	for after := order.ID(""); ; {
-		part := linesIn(tx, skus, order.Confirmed, order.HandedOff).Where("l.order_id > ?", after)
 		var upTo []order.ID
-		if lines > int64(linesSummed) {
-			err := tx.Model(&lineRow{}).Where("sku = ? AND order_id > ?", skus[0], after).Order("order_id").
-				Offset(linesSummed-1).Limit(1).Pluck("order_id", &upTo).Error
-			if err != nil {
-				return err
-			}
-		}
-		if len(upTo) > 0 {
-			part = part.Where("l.order_id <= ?", upTo[0])
-		}
-		units, err := sumBySKU(part, "l")
+		err := tx.Model(&lineRow{}).Where("sku = ? AND order_id > ?", sku, after).Order("order_id").
+			Offset(linesSummed-1).Limit(1).Pluck("order_id", &upTo).Error
 		if err != nil {
 			return err
 		}
-		for sku, n := range units {
-			sold[sku] += n
-		}
+		part := linesIn(tx, []string{sku}, order.Confirmed, order.HandedOff).Where("l.order_id > ?", after)
 		if len(upTo) == 0 {
-			return nil
+			return add(part, sold)
+		}
+		if err := add(part.Where("l.order_id <= ?", upTo[0]), sold); err != nil {
+			return err
 		}
 		after = upTo[0]
 	}
+}
+
+// add adds what the lines come to.
+func add(lines *gorm.DB, units map[string]int64) error {
+	some, err := sumBySKU(lines, "l")
+	for sku, n := range some {
+		units[sku] += n
+	}
+	return err
 }
 
 func linesIn(tx *gorm.DB, skus []string, statuses ...order.Status) *gorm.DB {
@@ -129,16 +130,11 @@ func linesIn(tx *gorm.DB, skus []string, statuses ...order.Status) *gorm.DB {
 }
 
 func sumBySKU(q *gorm.DB, table string) (map[string]int64, error) {
-	return sum(q.Select(table + ".sku AS sku, SUM(" + table + ".quantity) AS units").Group(table + ".sku"))
-}
-
-// sum gives the units of a query by their SKU.
-func sum(q *gorm.DB) (map[string]int64, error) {
 	var sums []struct {
 		SKU   string `gorm:"column:sku"`
 		Units int64
 	}
-	err := q.Scan(&sums).Error
+	err := q.Select(table + ".sku AS sku, SUM(" + table + ".quantity) AS units").Group(table + ".sku").Scan(&sums).Error
 	bySKU := make(map[string]int64, len(sums))
 	for _, s := range sums {
 		bySKU[s.SKU] = s.Units

@@ -69,11 +69,15 @@ func OpenMySQL(dsn string, maxConns int, options ...Option) (*DB, error) {
 		}
 		cfg.Params[lockWait] = strconv.Itoa(max(1, int(cfg.ReadTimeout/(2*time.Second))))
 	}
+	o := openingOf(options)
+	if o.patient {
+		cfg.ReadTimeout = 0
+	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("parse the MySQL DSN: %w", err)
 	}
-	pool := openPool(readCommitted{connector}, options)
+	pool := o.pool(readCommitted{connector})
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxLifetime(30 * time.Minute) // lets a load balancer shift connections
@@ -84,7 +88,8 @@ func OpenMySQL(dsn string, maxConns int, options ...Option) (*DB, error) {
 type Option func(*opening)
 
 type opening struct {
-	pool func(driver.Connector) *sql.DB
+	pool    func(driver.Connector) *sql.DB
+	patient bool
 }
 
 // WithPool has the pool of connections opened by something else than sql.OpenDB, such as to see its statements.
@@ -92,12 +97,17 @@ func WithPool(open func(driver.Connector) *sql.DB) Option {
 	return func(o *opening) { o.pool = open }
 }
 
-func openPool(connector driver.Connector, options []Option) *sql.DB {
-	o := opening{sql.OpenDB}
+// WithPatience has an answer of MySQL waited for as long as its context lasts, whatever the DSN says, such as that to a migration of many rows.
+func WithPatience() Option {
+	return func(o *opening) { o.patient = true }
+}
+
+func openingOf(options []Option) opening {
+	o := opening{pool: sql.OpenDB}
 	for _, option := range options {
 		option(&o)
 	}
-	return o.pool(connector)
+	return o
 }
 
 // lockWait is the server's variable for how long a statement waits for a row lock, in whole seconds.
@@ -111,7 +121,7 @@ func OpenSQLite(path string, options ...Option) (*DB, error) {
 	// lock does not heed a cancelled context, so it is short; transact waits again.
 	dsn := "file:" + uriPath.Replace(path) + "?_txlock=immediate&_time_format=sqlite&_timezone=UTC" +
 		"&_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
-	pool := openPool(sqliteConnector(dsn), options)
+	pool := openingOf(options).pool(sqliteConnector(dsn))
 	pool.SetMaxOpenConns(4) // writers queue anyway; readers go beside them
 	db, err := open(pool, gormsqlite.New(gormsqlite.Config{Conn: pool}), sqliteDialect())
 	if err != nil {

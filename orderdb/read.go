@@ -87,10 +87,10 @@ func (db *DB) CountUnsettled(ctx context.Context, before time.Time, limit int) (
 	return db.countUnsettled(ctx, before, limit, "NOT only_event AND status NOT IN ?", []order.Status{order.Confirmed, order.HandedOff})
 }
 
-// CountUntold counts the orders created before the given time of which others have been told nothing since they were placed, and for
-// which nothing else is owed, at most limit. A hand-off adds none: it leaves those that others know as confirmed.
+// CountUntold counts the orders created before the given time of which others have been told nothing, and for which nothing else is
+// owed, at most limit. A hand-off adds none: others know what it takes as confirmed.
 func (db *DB) CountUntold(ctx context.Context, before time.Time, limit int) (int, error) {
-	return db.countUnsettled(ctx, before, limit, "(only_event OR status = ? OR status = ? AND announced = '')", order.Confirmed, order.HandedOff)
+	return db.countUnsettled(ctx, before, limit, "(only_event OR status IN ?) AND announced = ''", []order.Status{order.Confirmed, order.HandedOff})
 }
 
 // countUnsettled reads orders_by_settling alone.

@@ -31,6 +31,8 @@ const (
 	maxPagesARun = 500
 	// pageBudget is how long a page is repeated before a person is asked, and the others have their turn.
 	pageBudget = 15 * time.Minute
+	// againBudget is how long one is repeated that has had that, each time that it comes again.
+	againBudget = time.Minute
 )
 
 // HandOffInput says what is handed off.
@@ -53,7 +55,9 @@ type HandOffState struct {
 	// Unanswered are pages that the warehouse has not answered for long, or did not take from an earlier hand-off. They come last, again
 	// and again.
 	Unanswered []order.PageKey `json:"unanswered,omitempty"`
-	Page       int             `json:"page"` // the last page that was assigned
+	// Again: the pages that are left now were unanswered.
+	Again bool `json:"again,omitempty"`
+	Page  int  `json:"page"` // the last page that was assigned
 }
 
 // HandOff gives the warehouse every confirmed order that was placed up to the cutoff, once, page by page. First come the pages that
@@ -86,7 +90,7 @@ func HandOff(ctx workflow.Context, in HandOffInput) (order.HandOff, error) {
 		if err := s.find(ctx); err != nil {
 			return order.HandOff{}, err
 		}
-		if len(s.Left) == 0 {
+		if s.Again = len(s.Left) == 0; s.Again {
 			s.Left, s.Unanswered = s.Unanswered, nil
 		}
 		if len(s.Left) == 0 {
@@ -119,13 +123,17 @@ func (s *HandOffState) find(ctx workflow.Context) error {
 // deliver brings a page to the warehouse. The answer has no orders if it was a new page, and there are none left for it.
 func (s *HandOffState) deliver(ctx workflow.Context, page activities.PageInput) (order.Delivery, error) {
 	var delivery order.Delivery
-	bounded := workflow.WithScheduleToCloseTimeout(ctx, pageBudget)
+	budget := pageBudget
+	if s.Again && len(s.Left) > 0 {
+		budget = againBudget
+	}
+	bounded := workflow.WithScheduleToCloseTimeout(ctx, budget)
 	err := handOffStep(bounded, activities.HandOffPage, "Bringing page "+page.String()+" to the warehouse", &delivery, page)
 	switch {
 	case ctx.Err() != nil || isFinal(err):
 		return delivery, err
 	case err != nil:
-		why := "no answer for " + pageBudget.String() + ": " + rootMessage(err)
+		why := "no answer: " + rootMessage(err)
 		if err := handOffStep(ctx, activities.LeavePage, "Asking for a person to look at page "+page.String(), nil, page.PageKey, why); err != nil {
 			return delivery, err
 		}

@@ -21,10 +21,14 @@ import (
 	"holdfast/workflows"
 )
 
+// began is when the pages that were left were assigned.
+var began = time.Now().UTC().Truncate(time.Second)
+
 // dock is pages with a warehouse behind them. It writes down what it was asked for.
 type dock struct {
 	orders  int               // that are to be handed off
 	left    []order.PageKey   // by earlier hand-offs
+	old     int               // the first of these were assigned an hour ago
 	asked   []order.PageKey   // of these, those that the warehouse did not take
 	refuses map[string]string // pages, by name, that the warehouse does not take
 	fails   func(page order.PageKey, try int) error
@@ -67,7 +71,11 @@ func (d *dock) Refuse(_ context.Context, key order.PageKey, problem string) (ord
 func (d *dock) Undelivered(_ context.Context, after order.PagePlace, limit int) ([]order.PagePlace, error) {
 	var places []order.PagePlace
 	for i, key := range d.left {
-		if at := time.Unix(int64(i)+1, 0).UTC(); at.After(after.AssignedAt) && len(places) < limit {
+		at := began.Add(time.Duration(i) * time.Millisecond)
+		if i < d.old {
+			at = at.Add(-time.Hour)
+		}
+		if at.After(after.AssignedAt) && len(places) < limit {
 			places = append(places, order.PagePlace{PageKey: key, AssignedAt: at, Problem: slices.Contains(d.asked, key)})
 		}
 	}
@@ -224,7 +232,7 @@ func TestAPageWithoutAnAnswerHoldsNoOtherUp(t *testing.T) {
 	if done.HandedOff != 5 || len(done.Refused) != 0 || !d.delivered[stuck] {
 		t.Errorf("%+v, delivered %v", done, d.delivered)
 	}
-	if d.refused[stuck] != "no answer for 15m0s: no answer" {
+	if d.refused[stuck] != "no answer: no answer" {
 		t.Errorf("a person is told %v", d.refused)
 	}
 	if other := slices.Index(d.calls, id+":1 with 2"); other < 0 || other > 12 {
@@ -232,18 +240,20 @@ func TestAPageWithoutAnAnswerHoldsNoOtherUp(t *testing.T) {
 	}
 }
 
-// TestWhatTheWarehouseDidNotTakeComesLast, also if that was yesterday: today's orders do not wait for it once more.
+// TestWhatTheWarehouseDidNotTakeComesLast, also if that was yesterday, and what is old enough for that: today's orders do not wait for it
+// once more.
 func TestWhatTheWarehouseDidNotTakeComesLast(t *testing.T) {
 	t.Parallel()
-	stuck, left := order.PageKey{HandOff: "yesterday", Page: 1}, order.PageKey{HandOff: "yesterday", Page: 2}
+	old, stuck, left := order.PageKey{HandOff: "before", Page: 1}, order.PageKey{HandOff: "yesterday", Page: 1}, order.PageKey{HandOff: "yesterday", Page: 2}
 	d := &dock{
-		orders: 2, left: []order.PageKey{stuck, left}, asked: []order.PageKey{stuck}, assigned: map[order.PageKey]int{stuck: 3, left: 1},
+		orders: 2, left: []order.PageKey{old, stuck, left}, old: 1, asked: []order.PageKey{stuck},
+		assigned: map[order.PageKey]int{old: 4, stuck: 3, left: 1},
 	}
 	env, id := d.run(t, workflows.HandOffInput{})
-	if done := resultOf(t, env); done.HandedOff != 6 {
+	if done := resultOf(t, env); done.HandedOff != 10 {
 		t.Errorf("%+v", done)
 	}
-	if want := []string{"yesterday:2 with 1", id + ":1 with 2", "yesterday:1 with 3"}; !slices.Equal(d.calls, want) {
+	if want := []string{"yesterday:2 with 1", id + ":1 with 2", "before:1 with 4", "yesterday:1 with 3"}; !slices.Equal(d.calls, want) {
 		t.Errorf("the calls were %q, want %q", d.calls, want)
 	}
 }

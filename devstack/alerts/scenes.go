@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -32,6 +33,7 @@ var scenes = []scene{
 	{"HoldfastDriftDoesNotHeal", "somebody sets the count of a SKU in Redis to 1,000, again and again", writeCount("offered", 1000), nil},
 	{"HoldfastEventsPilingUp", "Kafka is gone", once(stopKafka, buyOne), func(ctx context.Context, s *site) error { return s.startKafka(ctx) }},
 	{"HoldfastNothingHandedOff", "the warehouse is down over a cutoff", once(warehouseDown, buyOne), warehouseUp},
+	{"HoldfastBooksUnreadable", "somebody locks the table of the hand-off's pages", once(lockPages), unlockPages},
 	{"HoldfastOrderDatabaseUnreadable", "MariaDB is killed", once(killMariaDB), nil},
 	{"HoldfastErrorBudgetBurnsFast", "it stays away, and shoppers ask", ask, nil},
 	{"HoldfastErrorBudgetBurnsSlowly", "they go on asking", ask, startMariaDB},
@@ -121,6 +123,18 @@ func warehouseDown(ctx context.Context, s *site) error {
 
 func warehouseUp(ctx context.Context, s *site) error {
 	return s.Ail(ctx, s.stack.WarehouseURL(), shop.Well())
+}
+
+func lockPages(ctx context.Context, s *site) (err error) {
+	if s.locked, err = s.db.Conn(ctx); err == nil {
+		_, err = s.locked.ExecContext(ctx, "LOCK TABLES handoff_pages WRITE")
+	}
+	return err
+}
+
+func unlockPages(ctx context.Context, s *site) error {
+	_, err := s.locked.ExecContext(ctx, "UNLOCK TABLES")
+	return errors.Join(err, s.locked.Close())
 }
 
 func killMariaDB(_ context.Context, s *site) error    { s.mariadb.Kill(); return nil }

@@ -16,6 +16,9 @@ import (
 // migrateConns is one connection for the lock and one for the migrations.
 const migrateConns = 2
 
+// migrateTimeout is long enough for an index over very many orders.
+const migrateTimeout = time.Hour
+
 // migrationDoc is what migrate did.
 type migrationDoc struct {
 	Schema struct {
@@ -54,7 +57,7 @@ attributes that were added.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&skipTemporal, "skip-temporal", false, "migrate the order database alone")
-	timeoutFlag(cmd, &timeout, 5*time.Minute, "all of it may take")
+	timeoutFlag(cmd, &timeout, migrateTimeout, "all of it may take")
 	return cmd
 }
 
@@ -137,7 +140,7 @@ func (a *app) openDatabase() (*orderdb.DB, error) {
 	case path != "":
 		return orderdb.OpenSQLite(path)
 	}
-	db, err := orderdb.OpenMySQL(dsn, migrateConns)
+	db, err := orderdb.OpenMySQL(dsn, migrateConns, orderdb.WithPatience())
 	if err != nil {
 		return nil, usagef("%s: %v", envMySQL, err)
 	}
