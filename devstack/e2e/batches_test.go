@@ -162,7 +162,7 @@ func TestAWorkerKilledInTheMiddleOfBatchesLosesNothing(t *testing.T) {
 // told that nothing was started.
 func TestAnOutageOfTheProviderUnderLoad(t *testing.T) {
 	t.Parallel()
-	const shoppers, units, patient = 1500, 3000, 200
+	const shoppers, units, patient = 2500, 3000, 200
 	f := open(t, func(cfg *stack.Config) {
 		cfg.Settings = map[string]string{"HOLDFAST_PATIENT_ORDERS": fmt.Sprint(patient)}
 	})
