@@ -2,7 +2,6 @@ package alerts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -33,7 +32,7 @@ var scenes = []scene{
 	{"HoldfastDriftDoesNotHeal", "somebody sets the count of a SKU in Redis to 1,000, again and again", writeCount("offered", 1000), nil},
 	{"HoldfastEventsPilingUp", "Kafka is gone", once(stopKafka, buyOne), func(ctx context.Context, s *site) error { return s.startKafka(ctx) }},
 	{"HoldfastNothingHandedOff", "the warehouse is down over a cutoff", once(warehouseDown, buyOne), warehouseUp},
-	{"HoldfastBooksUnreadable", "somebody locks the table of the hand-off's pages", once(lockPages), unlockPages},
+	{"HoldfastBooksUnreadable", "somebody renames the table of the hand-off's pages", once(rename("handoff_pages", "taken_away")), rename("taken_away", "handoff_pages")},
 	{"HoldfastOrderDatabaseUnreadable", "MariaDB is killed", once(killMariaDB), nil},
 	{"HoldfastErrorBudgetBurnsFast", "it stays away, and shoppers ask", ask, nil},
 	{"HoldfastErrorBudgetBurnsSlowly", "they go on asking", ask, startMariaDB},
@@ -125,16 +124,12 @@ func warehouseUp(ctx context.Context, s *site) error {
 	return s.Ail(ctx, s.stack.WarehouseURL(), shop.Well())
 }
 
-func lockPages(ctx context.Context, s *site) (err error) {
-	if s.locked, err = s.db.Conn(ctx); err == nil {
-		_, err = s.locked.ExecContext(ctx, "LOCK TABLES handoff_pages WRITE")
+// rename renames a table.
+func rename(from, to string) act {
+	return func(ctx context.Context, s *site) error {
+		_, err := s.db.ExecContext(ctx, "RENAME TABLE "+from+" TO "+to)
+		return err
 	}
-	return err
-}
-
-func unlockPages(ctx context.Context, s *site) error {
-	_, err := s.locked.ExecContext(ctx, "UNLOCK TABLES")
-	return errors.Join(err, s.locked.Close())
 }
 
 func killMariaDB(_ context.Context, s *site) error    { s.mariadb.Kill(); return nil }

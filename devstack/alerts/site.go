@@ -62,7 +62,6 @@ type site struct {
 
 	rdb      *redis.Client
 	db       *sql.DB
-	locked   *sql.Conn // holds a table while a scene wants it held
 	temporal client.Client
 	closers  []func() error
 }
