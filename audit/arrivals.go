@@ -18,12 +18,12 @@ func (r *run) addArrivals(ctx context.Context, w *window) error {
 	}
 	entries := 0
 	for after := int64(0); ; {
-		var batch []warehouse.Arrival
 		var next int64
-		if err := r.read(ctx, WarehouseBook, func() (err error) {
+		batch, err := ask(ctx, r, WarehouseBook, func() (batch []warehouse.Arrival, err error) {
 			batch, next, err = r.cfg.Warehouse.Arrivals(ctx, after, warehouse.MaxPage)
-			return err
-		}); err != nil {
+			return batch, err
+		})
+		if err != nil {
 			return err
 		}
 		entries += len(batch)
@@ -62,11 +62,8 @@ func (r *run) followArrivals(ctx context.Context, id order.ID, arrivals int) err
 	if err != nil {
 		return err
 	}
-	var assigned bool
-	if err := r.read(ctx, OrderDatabase, func() (err error) {
-		assigned, err = r.cfg.Orders.Assigned(ctx, id)
-		return err
-	}); err != nil {
+	assigned, err := ask(ctx, r, OrderDatabase, func() (bool, error) { return r.cfg.Orders.Assigned(ctx, id) })
+	if err != nil {
 		return err
 	}
 	after, err := r.end(ctx, id)

@@ -79,7 +79,7 @@ func (r *run) front(ctx context.Context) error {
 			return nil
 		}
 		if err := pause(ctx, r.cfg.Pause); err != nil {
-			return unreadable(OrderDatabase, err)
+			return &UnreadableError{What: OrderDatabase, Err: err}
 		}
 		if err := r.lookAgain(ctx); err != nil {
 			return err
@@ -106,7 +106,7 @@ func (r *run) lookAgain(ctx context.Context) error {
 		}
 		seen, _ := r.sight(ctx, balances)
 		if err := ctx.Err(); err != nil {
-			return unreadable(OrderDatabase, err)
+			return &UnreadableError{What: OrderDatabase, Err: err}
 		}
 		for sku, s := range seen {
 			if s == r.differing[sku] {
@@ -123,11 +123,8 @@ func (r *run) lookAgain(ctx context.Context) error {
 func (r *run) dropInFlight(ctx context.Context) error {
 	filter := orderdb.Filter{UnsettledBefore: time.Now().Add(time.Hour), Limit: page} // however young, clocks apart
 	for len(r.differing) > 0 {
-		var unsettled []orderdb.Record
-		if err := r.read(ctx, OrderDatabase, func() (err error) {
-			unsettled, err = r.cfg.Orders.List(ctx, filter)
-			return err
-		}); err != nil {
+		unsettled, err := ask(ctx, r, OrderDatabase, func() ([]orderdb.Record, error) { return r.cfg.Orders.List(ctx, filter) })
+		if err != nil {
 			return err
 		}
 		for _, o := range unsettled {

@@ -13,12 +13,12 @@ import (
 // entries there were.
 func (r *run) addLedger(ctx context.Context, w *window) (entries int, err error) {
 	for after := int64(0); ; {
-		var batch []payment.Entry
 		var next int64
-		if err := r.read(ctx, PaymentLedger, func() (err error) {
+		batch, err := ask(ctx, r, PaymentLedger, func() (batch []payment.Entry, err error) {
 			batch, next, err = r.cfg.Ledger.Ledger(ctx, after, payment.MaxPage)
-			return err
-		}); err != nil {
+			return batch, err
+		})
+		if err != nil {
 			return 0, err
 		}
 		entries += len(batch)

@@ -90,11 +90,10 @@ func (r *run) money(ctx context.Context) error {
 func (r *run) readOrders(ctx context.Context, after order.ID) (*window, error) {
 	w := &window{after: after, upTo: after, accounts: make(map[order.ID]*account)}
 	for len(w.accounts) < r.window {
-		var ends []orderdb.End
-		if err := r.read(ctx, OrderDatabase, func() (err error) {
-			ends, err = r.cfg.Orders.Ends(ctx, w.upTo, min(page, r.window-len(w.accounts)))
-			return err
-		}); err != nil {
+		ends, err := ask(ctx, r, OrderDatabase, func() ([]orderdb.End, error) {
+			return r.cfg.Orders.Ends(ctx, w.upTo, min(page, r.window-len(w.accounts)))
+		})
+		if err != nil {
 			return nil, err
 		}
 		if len(ends) == 0 {
@@ -166,11 +165,8 @@ func (r *run) follow(ctx context.Context, id order.ID, odd int64) error {
 	if err != nil {
 		return err
 	}
-	var net int64
-	if err := r.read(ctx, PaymentLedger, func() (err error) {
-		net, err = r.cfg.Ledger.Net(ctx, id)
-		return err
-	}); err != nil {
+	net, err := ask(ctx, r, PaymentLedger, func() (int64, error) { return r.cfg.Ledger.Net(ctx, id) })
+	if err != nil {
 		return err
 	}
 	after, err := r.end(ctx, id)
@@ -195,12 +191,8 @@ func (r *run) end(ctx context.Context, id order.ID) (standing, error) {
 	return standingOf(ends[0]), nil
 }
 
-func (r *run) endsOf(ctx context.Context, ids []order.ID) (ends []orderdb.End, err error) {
-	err = r.read(ctx, OrderDatabase, func() (err error) {
-		ends, err = r.cfg.Orders.EndsOf(ctx, ids)
-		return err
-	})
-	return ends, err
+func (r *run) endsOf(ctx context.Context, ids []order.ID) ([]orderdb.End, error) {
+	return ask(ctx, r, OrderDatabase, func() ([]orderdb.End, error) { return r.cfg.Orders.EndsOf(ctx, ids) })
 }
 
 // withoutRow gives those of the orders that have no row. Most that a window does not know are only younger than it, and the next

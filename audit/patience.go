@@ -25,29 +25,25 @@ func (e *UnreadableError) Error() string { return fmt.Sprintf("read the %s: %v",
 // Unwrap gives the reason.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-func unreadable(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &UnreadableError{What: what, Err: err}
-}
-
 const (
 	firstRest = 100 * time.Millisecond
 	longRest  = 5 * time.Second
 )
 
-// read reads, and does so again for as long as the audit has patience: after an hour of reading, one lost connection is no reason to
-// begin anew.
-func (r *run) read(ctx context.Context, what string, read func() error) error {
-	err := read()
-	for until, rest := time.Now().Add(r.cfg.Patience), firstRest; err != nil && time.Now().Add(rest).Before(until); rest = min(2*rest, longRest) {
-		if pause(ctx, rest) != nil {
-			break
+// ask reads, and does so again for as long as the audit has patience: after an hour of reading, one lost connection is no reason to begin
+// anew. The error is an *UnreadableError, and the context's within it if that has ended the reading.
+func ask[T any](ctx context.Context, r *run, what string, read func() (T, error)) (T, error) {
+	answer, err := read()
+	for until, rest := time.Now().Add(r.cfg.Patience), firstRest; err != nil && ctx.Err() == nil; rest = min(2*rest, longRest) {
+		if time.Now().Add(rest).After(until) || pause(ctx, rest) != nil {
+			return answer, &UnreadableError{What: what, Err: err}
 		}
-		err = read()
+		answer, err = read()
 	}
-	return unreadable(what, err)
+	if err != nil {
+		err = &UnreadableError{What: what, Err: ctx.Err()}
+	}
+	return answer, err
 }
 
 func pause(ctx context.Context, d time.Duration) error {

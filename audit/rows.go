@@ -68,12 +68,8 @@ func impossible(end orderdb.End) string {
 
 // lostLines finds orders whose row somebody deleted, in a range of ids. upTo "" is no end.
 func (r *run) lostLines(ctx context.Context, after, upTo order.ID) error {
-	look := func() (lost []order.ID, err error) {
-		err = r.read(ctx, OrderDatabase, func() (err error) {
-			lost, err = r.cfg.Orders.LostLines(ctx, after, upTo, page)
-			return err
-		})
-		return lost, err
+	look := func() ([]order.ID, error) {
+		return ask(ctx, r, OrderDatabase, func() ([]order.ID, error) { return r.cfg.Orders.LostLines(ctx, after, upTo, page) })
 	}
 	lost, err := look()
 	if err != nil || len(lost) == 0 {

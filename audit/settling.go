@@ -14,19 +14,18 @@ import (
 // is carried by nobody and reaches no end, and that is a violation. One that owes nothing but its event has reached its end.
 func (r *run) settling(ctx context.Context) error {
 	for _, id := range r.stale {
-		var record orderdb.Record
-		var deleted bool
-		if err := r.read(ctx, OrderDatabase, func() (err error) {
+		record, err := ask(ctx, r, OrderDatabase, func() (record orderdb.Record, err error) {
 			record, err = r.cfg.Orders.Get(ctx, id)
-			if deleted = errors.Is(err, orderdb.ErrNotFound); deleted {
-				err = nil
+			if errors.Is(err, orderdb.ErrNotFound) {
+				return orderdb.Record{}, nil
 			}
-			return err
-		}); err != nil {
+			return record, err
+		})
+		if err != nil {
 			return err
 		}
-		if deleted {
-			continue // what that breaks, the equations show
+		if record.ID == "" {
+			continue // it was deleted meanwhile; what that breaks, the equations show
 		}
 		silent := time.Since(record.UpdatedAt)
 		if record.SettledAt != nil || record.OwesEvent || record.AttentionSince != nil || silent <= r.cfg.Grace || r.full() {

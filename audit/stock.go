@@ -14,11 +14,8 @@ const page = 500
 // hold exactly, whatever is going on.
 func (r *run) stock(ctx context.Context) error {
 	for after := ""; ; {
-		var balances []orderdb.Balance
-		if err := r.read(ctx, OrderDatabase, func() (err error) {
-			balances, err = r.cfg.Orders.Balances(ctx, after, page)
-			return err
-		}); err != nil {
+		balances, err := ask(ctx, r, OrderDatabase, func() ([]orderdb.Balance, error) { return r.cfg.Orders.Balances(ctx, after, page) })
+		if err != nil {
 			return err
 		}
 		r.report.Checked.SKUs += len(balances)
@@ -55,12 +52,8 @@ func (r *run) unbalanced(ctx context.Context, balances []orderdb.Balance) error 
 	return nil
 }
 
-func (r *run) balancesOf(ctx context.Context, skus []string) (balances []orderdb.Balance, err error) {
-	err = r.read(ctx, OrderDatabase, func() (err error) {
-		balances, err = r.cfg.Orders.BalancesOf(ctx, skus)
-		return err
-	})
-	return balances, err
+func (r *run) balancesOf(ctx context.Context, skus []string) ([]orderdb.Balance, error) {
+	return ask(ctx, r, OrderDatabase, func() ([]orderdb.Balance, error) { return r.cfg.Orders.BalancesOf(ctx, skus) })
 }
 
 func balanced(b orderdb.Balance) bool {
@@ -82,12 +75,8 @@ func (r *run) judgeBalance(b orderdb.Balance) {
 
 // lostStock finds SKUs whose row somebody deleted, which the equations cannot see.
 func (r *run) lostStock(ctx context.Context) error {
-	look := func() (lost []string, err error) {
-		err = r.read(ctx, OrderDatabase, func() (err error) {
-			lost, err = r.cfg.Orders.LostStock(ctx, page)
-			return err
-		})
-		return lost, err
+	look := func() ([]string, error) {
+		return ask(ctx, r, OrderDatabase, func() ([]string, error) { return r.cfg.Orders.LostStock(ctx, page) })
 	}
 	lost, err := look()
 	if err != nil || len(lost) == 0 {
