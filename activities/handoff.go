@@ -121,14 +121,20 @@ func (h *HandOffs) deliver(ctx context.Context, in PageInput) (order.Delivery, e
 // maxFound bounds how many pages that were left are found at once.
 const maxFound = 500
 
-// pageAge is from when on a page that was left counts as one that the warehouse did not take: whoever had it may have been ended before a
-// person was asked.
+// pageAge is from when on a page that was left counts as one that the warehouse did not take: whoever had it may have been ended before he
+// asked for a person.
 const pageAge = 15 * time.Minute
 
 func (h *HandOffs) find(ctx context.Context, after order.PagePlace) ([]order.PagePlace, error) {
 	places, err := h.Pages.Undelivered(ctx, after, maxFound)
 	for i, place := range places {
-		places[i].Problem = place.Problem || time.Since(place.AssignedAt) > pageAge
+		if place.Problem || time.Since(place.AssignedAt) <= pageAge {
+			continue
+		}
+		if err := h.leave(ctx, place.PageKey, "it does not have it after "+pageAge.String()); err != nil {
+			return nil, err
+		}
+		places[i].Problem = true
 	}
 	return places, err
 }

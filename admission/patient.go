@@ -15,6 +15,8 @@ import (
 type patient struct {
 	cfg Config
 
+	rests time.Time // until then the order database does not count; watch's own
+
 	mu      sync.Mutex
 	counted int // by the order database, the last time it answered
 	// unseen were handed on by this program, and when; the order database does not count them yet.
@@ -38,13 +40,14 @@ func newPatient(cfg Config) *patient { return &patient{cfg: cfg, unseen: make(ma
 
 // watch counts until the context ends. While the order database does not answer, what is handed on adds up.
 func (p *patient) watch(ctx context.Context) {
+	ticker := time.NewTicker(countEvery)
+	defer ticker.Stop()
 	for {
-		began := time.Now()
 		p.recount(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(countEvery, restAfter*time.Since(began))):
+		case <-ticker.C:
 		}
 	}
 }
@@ -63,11 +66,15 @@ func (p *patient) recount(ctx context.Context) {
 	}
 }
 
-// count asks the order database how many orders are unsettled, and tells whether it answered.
+// count asks the order database how many orders are unsettled, unless it rests from that, and tells whether it answered.
 func (p *patient) count(ctx context.Context, now time.Time) bool {
+	if now.Before(p.rests) {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, countBudget)
 	defer cancel()
 	n, err := p.cfg.Books.Unsettled(ctx, now.Add(-usualTime), p.cfg.Patient)
+	p.rests = time.Now().Add(restAfter * time.Since(now))
 	if err != nil {
 		return false
 	}

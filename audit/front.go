@@ -79,7 +79,7 @@ func (r *run) front(ctx context.Context) error {
 			return nil
 		}
 		if err := pause(ctx, r.cfg.Pause); err != nil {
-			return &UnreadableError{What: OrderDatabase, Err: err}
+			return &UnreadableError{What: OrderDatabase, Err: err, interrupted: true}
 		}
 		if err := r.lookAgain(ctx); err != nil {
 			return err
@@ -106,7 +106,7 @@ func (r *run) lookAgain(ctx context.Context) error {
 		}
 		seen, _ := r.sight(ctx, balances)
 		if err := ctx.Err(); err != nil {
-			return &UnreadableError{What: OrderDatabase, Err: err}
+			return &UnreadableError{What: OrderDatabase, Err: err, interrupted: true}
 		}
 		for sku, s := range seen {
 			if s == r.differing[sku] {

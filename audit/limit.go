@@ -38,7 +38,7 @@ func (r *run) ranOut(left []look, err error) {
 		words[i] = l.left()
 	}
 	r.notef("The audit's time of %s ran out. It did not get through %s.", r.cfg.Limit, strings.Join(words, "; "))
-	if unread, ok := errors.AsType[*UnreadableError](err); ok && !errors.Is(err, context.DeadlineExceeded) {
+	if unread, ok := errors.AsType[*UnreadableError](err); ok && !unread.interrupted {
 		r.notef("The %s could not be read when it ran out.", unread.What)
 	}
 }

@@ -93,7 +93,7 @@ func TestLimit(t *testing.T) {
 func TestLimitWhileSomethingCannotBeRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.ledger.err = errAway
+	w.ledger.err = fmt.Errorf("the provider hangs: %w", context.DeadlineExceeded) // a request's own
 	cfg := w.config()
 	cfg.Limit, cfg.Patience = 500*time.Millisecond, time.Hour
 	report := w.audit(cfg)

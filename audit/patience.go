@@ -17,6 +17,8 @@ const (
 type UnreadableError struct {
 	What string // OrderDatabase, PaymentLedger or WarehouseBook
 	Err  error
+
+	interrupted bool // nothing failed before the audit's own time was over
 }
 
 // Error names what could not be read, and why.
@@ -31,19 +33,26 @@ const (
 )
 
 // ask reads, and does so again for as long as the audit has patience: after an hour of reading, one lost connection is no reason to begin
-// anew. The error is an *UnreadableError, and the context's within it if that has ended the reading.
+// anew. The error is an *UnreadableError: the last failure, or the context's error if that has ended the only reading.
 func ask[T any](ctx context.Context, r *run, what string, read func() (T, error)) (T, error) {
 	answer, err := read()
-	for until, rest := time.Now().Add(r.cfg.Patience), firstRest; err != nil && ctx.Err() == nil; rest = min(2*rest, longRest) {
+	if err == nil {
+		return answer, nil
+	}
+	var failed error
+	for until, rest := time.Now().Add(r.cfg.Patience), firstRest; ctx.Err() == nil; rest = min(2*rest, longRest) {
+		failed = err
 		if time.Now().Add(rest).After(until) || pause(ctx, rest) != nil {
-			return answer, &UnreadableError{What: what, Err: err}
+			break
 		}
-		answer, err = read()
+		if answer, err = read(); err == nil {
+			return answer, nil
+		}
 	}
-	if err != nil {
-		err = &UnreadableError{What: what, Err: ctx.Err()}
+	if failed == nil {
+		return answer, &UnreadableError{What: what, Err: ctx.Err(), interrupted: true}
 	}
-	return answer, err
+	return answer, &UnreadableError{What: what, Err: failed}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -32,7 +32,7 @@ const (
 	// pageBudget is how long a page is repeated before a person is asked, and the others have their turn.
 	pageBudget = 15 * time.Minute
 	// againBudget is how long one is repeated that has had that, each time that it comes again.
-	againBudget = time.Minute
+	againBudget = 3 * time.Minute
 )
 
 // HandOffInput says what is handed off.
@@ -185,8 +185,12 @@ func (s *HandOffState) inWords() string {
 	d := s.Done
 	words := fmt.Sprintf("Orders placed up to %s. So far: %d pages, %d orders handed off, %d rejected by the warehouse.",
 		clock(d.Cutoff), d.Pages, d.HandedOff, d.Rejected)
-	if len(s.Unanswered) > 0 {
-		words = fmt.Sprintf("**Needs a person.** %s %d pages that it did not take come again at the end.", words, len(s.Unanswered))
+	untaken := len(s.Unanswered)
+	if s.Again {
+		untaken += len(s.Left)
+	}
+	if untaken > 0 {
+		words = fmt.Sprintf("**Needs a person.** %s %d pages that it did not take come again at the end.", words, untaken)
 	}
 	if len(d.Refused) > 0 {
 		words = fmt.Sprintf("**Needs a person.** %s It refuses %d pages, the first because of: %s.", words, len(d.Refused), strings.TrimSuffix(d.Failure, "."))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
@@ -37,6 +38,7 @@ type dock struct {
 	delivered map[order.PageKey]bool
 	refused   map[order.PageKey]string
 	tries     map[order.PageKey]int
+	budgets   map[order.PageKey][]time.Duration // of each try
 	calls     []string
 	cutoff    time.Time
 }
@@ -90,8 +92,9 @@ func (d *dock) CountUnassigned(_ context.Context, cutoff time.Time, _ int) (int,
 // house is the warehouse of a dock.
 type house struct{ *dock }
 
-func (h house) Deliver(_ context.Context, m order.Manifest) ([]order.Refusal, error) {
+func (h house) Deliver(ctx context.Context, m order.Manifest) ([]order.Refusal, error) {
 	h.tries[m.PageKey]++
+	h.budgets[m.PageKey] = append(h.budgets[m.PageKey], activity.GetInfo(ctx).ScheduleToCloseTimeout)
 	h.calls = append(h.calls, fmt.Sprintf("%s with %d", m.PageKey, len(m.Orders)))
 	if h.fails != nil {
 		if err := h.fails(m.PageKey, h.tries[m.PageKey]); err != nil {
@@ -117,6 +120,7 @@ func (d *dock) run(t *testing.T, in workflows.HandOffInput, adapt ...func(*tests
 		return workflows.HandOff(ctx, in)
 	}, workflow.RegisterOptions{Name: workflows.HandOffName})
 	d.delivered, d.tries, d.refused = make(map[order.PageKey]bool), make(map[order.PageKey]int), make(map[order.PageKey]string)
+	d.budgets = make(map[order.PageKey][]time.Duration)
 	if d.assigned == nil {
 		d.assigned = make(map[order.PageKey]int)
 	}
@@ -235,6 +239,9 @@ func TestAPageWithoutAnAnswerHoldsNoOtherUp(t *testing.T) {
 	if d.refused[stuck] != "no answer: no answer" {
 		t.Errorf("a person is told %v", d.refused)
 	}
+	if want := []time.Duration{15 * time.Minute, 3 * time.Minute}; !slices.Equal(slices.Compact(d.budgets[stuck]), want) {
+		t.Errorf("its tries had %v, want first %v", d.budgets[stuck], want)
+	}
 	if other := slices.Index(d.calls, id+":1 with 2"); other < 0 || other > 12 {
 		t.Errorf("the other page was the call %d of %q", other, d.calls)
 	}
@@ -255,6 +262,9 @@ func TestWhatTheWarehouseDidNotTakeComesLast(t *testing.T) {
 	}
 	if want := []string{"yesterday:2 with 1", id + ":1 with 2", "before:1 with 4", "yesterday:1 with 3"}; !slices.Equal(d.calls, want) {
 		t.Errorf("the calls were %q, want %q", d.calls, want)
+	}
+	if d.refused[old] != "it does not have it after 15m0s" {
+		t.Errorf("a person is told %q", d.refused)
 	}
 }
 
