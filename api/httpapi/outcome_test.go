@@ -33,7 +33,7 @@ func outcomeUnknown(t *testing.T, s *shop, w *httptest.ResponseRecorder, secret 
 // TestNoRow: 202 is given only once the row exists.
 func TestNoRow(t *testing.T) {
 	s := newShop(t)
-	s.api.patience.row = 50 * time.Millisecond
+	s.api.patience.row = 500 * time.Millisecond
 	s.temporal.run, s.temporal.forever = nil, true
 	w := s.send(request{method: http.MethodPost, path: "/v1/orders", body: goodBody, header: map[string]string{"Prefer": "wait=0"}})
 	outcomeUnknown(t, s, w, "not found")
