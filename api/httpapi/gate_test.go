@@ -130,7 +130,7 @@ func TestAnOrderWhoseTurnDoesNotComeIsNotStarted(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(d *Deps) { d.Limits.InFlight = 1 })
 	s.temporal.forever = true
-	s.api.patience.row = 50 * time.Millisecond
+	s.api.patience.row = 500 * time.Millisecond
 	ticket, err := s.api.admission.Enter(t.Context(), orderFor(t, "key-before"))
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestWhoDoesNotWaitForTheEndIsLetInAfterOthers(t *testing.T) {
 func TestWhatMayHaveStartedIsNeverToldThatNothingWas(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.api.patience.row = 50 * time.Millisecond
+	s.api.patience.row = 500 * time.Millisecond
 	s.temporal.err = errors.New("no answer in time")
 	problem(t, s.post(goodBody), http.StatusServiceUnavailable, slugUnavailable)
 	s.sellOut(100)
