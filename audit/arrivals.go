@@ -35,14 +35,12 @@ func (r *run) addArrivals(ctx context.Context, w *window) error {
 				unknown[a.ID]++
 			}
 		}
-		lost, err := r.withoutRow(ctx, slices.Collect(maps.Keys(unknown)))
+		accounts, err := r.rowless(ctx, w, slices.Collect(maps.Keys(unknown)))
 		if err != nil {
 			return err
 		}
-		for _, id := range lost {
-			if rowless := r.rowless(w, id); rowless != nil {
-				rowless.arrivals = unknown[id]
-			}
+		for id, a := range accounts {
+			a.arrivals = unknown[id]
 		}
 		if next == 0 {
 			r.report.Checked.Arrivals = entries

@@ -64,16 +64,11 @@ func (w *window) add(batch []payment.Entry) (unknown map[order.ID]int64) {
 // addRowless takes up money whose order has no row.
 func (r *run) addRowless(ctx context.Context, w *window, unknown map[order.ID]int64) error {
 	maps.DeleteFunc(unknown, func(_ order.ID, net int64) bool { return net == 0 }) // charged and reversed
-	lost, err := r.withoutRow(ctx, slices.Collect(maps.Keys(unknown)))
-	if err != nil {
-		return err
+	accounts, err := r.rowless(ctx, w, slices.Collect(maps.Keys(unknown)))
+	for id, a := range accounts {
+		a.net = unknown[id]
 	}
-	for _, id := range lost {
-		if rowless := r.rowless(w, id); rowless != nil {
-			rowless.net = unknown[id]
-		}
-	}
-	return nil
+	return err
 }
 
 func signed(e payment.Entry) int64 {

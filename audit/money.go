@@ -195,28 +195,29 @@ func (r *run) endsOf(ctx context.Context, ids []order.ID) ([]orderdb.End, error)
 	return ask(ctx, r, OrderDatabase, func() ([]orderdb.End, error) { return r.cfg.Orders.EndsOf(ctx, ids) })
 }
 
-// withoutRow gives those of the orders that have no row. Most that a window does not know are only younger than it, and the next
-// audit's business.
-func (r *run) withoutRow(ctx context.Context, ids []order.ID) ([]order.ID, error) {
+// rowless makes accounts for those of the orders that have no row, unless there are too many. Most that a window does not know are only
+// younger than it, and the next audit's business.
+func (r *run) rowless(ctx context.Context, w *window, ids []order.ID) (map[order.ID]*account, error) {
+	accounts := make(map[order.ID]*account)
 	if len(ids) == 0 {
-		return nil, nil
+		return accounts, nil
 	}
 	ends, err := r.endsOf(ctx, ids)
-	return slices.DeleteFunc(ids, func(id order.ID) bool {
-		_, found := slices.BinarySearchFunc(ends, id, func(end orderdb.End, id order.ID) int { return cmp.Compare(end.ID, id) })
-		return found
-	}), err
-}
-
-// rowless is the account of an order without a row, nil if there are too many.
-func (r *run) rowless(w *window, id order.ID) *account {
-	if w.rowless++; w.rowless > maxRowless {
-		r.report.Omitted++
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	a := &account{}
-	w.accounts[id] = a
-	return a
+	for _, id := range ids {
+		if _, found := slices.BinarySearchFunc(ends, id, func(end orderdb.End, id order.ID) int { return cmp.Compare(end.ID, id) }); found {
+			continue
+		}
+		if w.rowless++; w.rowless > maxRowless {
+			r.report.Omitted++
+			continue
+		}
+		accounts[id] = &account{}
+	}
+	maps.Copy(w.accounts, accounts)
+	return accounts, nil
 }
 
 // judge says what is wrong with an order's money. An order that is PENDING, or closed and not settled,
